@@ -1,0 +1,235 @@
+"""Every message of the signalling WebSocket, typed once; the TypeScript types are generated from this file.
+
+Messages are JSON objects tagged by `type`. A page sends `ClientMessage`s, the server sends `ServerMessage`s. This module
+knows shapes and bounds only: what a message means stands in `lesson.state`, how it travels in `server.signalling`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+PROTOCOL_VERSION = 1
+
+ShortText = Annotated[str, Meta(max_length=80)]
+Token = Annotated[str, Meta(min_length=16, max_length=512)]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Language = Annotated[str, Meta(max_length=16)]
+Role = Literal["teacher", "classroom"]
+LessonState = Literal["waiting", "live", "ended"]
+RecordingState = Literal["off", "recording", "paused", "stopped", "finished"]
+Quality = Literal["good", "weak", "none", "off"]
+SourceKind = Literal["microphone", "camera", "screen"]
+
+
+class Devices(Struct, frozen=True, omit_defaults=True):
+    """What a page is sending now, as its person sees it."""
+
+    microphone: bool = False
+    camera: bool = False
+    screen: bool = False
+
+
+class Receiving(Struct, frozen=True, omit_defaults=True):
+    """What a page receives now, measured by the page itself (getStats) and sent every two seconds.
+
+    `off` means that nobody sends that medium; `none` that it is sent and does not arrive.
+    """
+
+    sound: Quality = "off"
+    picture: Quality = "off"
+    delay_ms: Annotated[int, Meta(ge=0, le=600_000)] | None = None
+    kbps: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    loss_percent: Annotated[float, Meta(ge=0, le=100)] | None = None
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """The first message of every socket: who is this?
+
+    Attributes:
+        token: the link's token (teacher or classroom).
+        identity: made by the page once (128 random bits in hex) and kept in its storage, so that a page that comes
+            back is the same participant, with the same mute and call state.
+        name: what to call this participant; empty lets the server choose ("Classroom 2").
+    """
+
+    token: Token
+    identity: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+    name: ShortText = ""
+    language: Language = ""
+    version: int = PROTOCOL_VERSION
+
+
+class Rename(Struct, frozen=True, tag="rename"):
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class StartLesson(Struct, frozen=True, tag="start_lesson"):
+    """Teachers only: the lesson goes live, and recording begins."""
+
+
+class EndLesson(Struct, frozen=True, tag="end_lesson"):
+    """Teachers only."""
+
+
+class SetDevices(Struct, frozen=True, tag="set_devices"):
+    devices: Devices
+
+
+class Call(Struct, frozen=True, tag="call"):
+    """Teachers only: the classroom's microphone and camera open."""
+
+    participant: Id
+
+
+class EndCall(Struct, frozen=True, tag="end_call"):
+    """Teachers, or the called classroom itself."""
+
+    participant: Id
+
+
+class Mute(Struct, frozen=True, tag="mute"):
+    """Teachers only: a called classroom's microphone is closed or opened again while the call goes on."""
+
+    participant: Id
+    muted: bool
+
+
+class Report(Struct, frozen=True, tag="report"):
+    receiving: Receiving
+
+
+class Ping(Struct, frozen=True, tag="ping"):
+    """Answered by `Pong` at once; pages send one every 5 s and take 12 s of silence for a dead socket."""
+
+    n: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+ClientMessage = (
+    Hello | Rename | StartLesson | EndLesson | SetDevices | Call | EndCall | Mute | Report | Ping
+)
+
+
+class Participant(Struct, frozen=True):
+    """Someone in the lesson. A participant whose page is gone stays, `online` false, until the lesson ends."""
+
+    id: str
+    role: Role
+    name: str
+    online: bool
+    called: bool = False
+    muted: bool = False
+    devices: Devices = Devices()
+    receiving: Receiving = Receiving()
+
+
+class LessonInfo(Struct, frozen=True):
+    """`started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known."""
+
+    id: str
+    title: str
+    state: LessonState
+    language: str = ""
+    starts_at_ms: int | None = None
+    started_at_ms: int | None = None
+
+
+class RecordingInfo(Struct, frozen=True):
+    """What is recorded now. `problem` is a stable word, empty when all is well: `disk_full`, `disk_error`."""
+
+    state: RecordingState = "off"
+    classrooms: bool = False
+    problem: str = ""
+
+
+class Slot(Struct, frozen=True):
+    """What a transceiver of a subscriber's session carries now; `participant` empty: nothing."""
+
+    mid: str
+    participant: str = ""
+    kind: SourceKind | Literal[""] = ""
+
+
+class Welcome(Struct, frozen=True, tag="welcome"):
+    """The answer to `Hello`: everything a page needs to draw itself; sent again whole after each reconnect.
+
+    Attributes:
+        media_token: the bearer token for this participant's WHIP and WHEP requests.
+        replay_url: set for teachers.
+        server_time_ms: so that pages with a wrong clock count down rightly.
+    """
+
+    you: str
+    role: Role
+    lesson: LessonInfo
+    participants: list[Participant]
+    recording: RecordingInfo
+    media_token: str
+    whip_url: str
+    whep_url: str
+    server_time_ms: int
+    replay_url: str = ""
+
+
+class LessonChanged(Struct, frozen=True, tag="lesson_changed"):
+    lesson: LessonInfo
+
+
+class ParticipantChanged(Struct, frozen=True, tag="participant_changed"):
+    """Someone came, changed or went offline."""
+
+    participant: Participant
+
+
+class ParticipantLeft(Struct, frozen=True, tag="participant_left"):
+    id: str
+
+
+class RecordingChanged(Struct, frozen=True, tag="recording_changed"):
+    recording: RecordingInfo
+
+
+class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
+    """Which source each transceiver of this page's WHEP session carries from now on.
+
+    Attributes:
+        session: the last path segment of the WHEP session's Location, so that an old session's news is not mixed up.
+    """
+
+    session: str
+    slots: list[Slot]
+
+
+class MediaClosed(Struct, frozen=True, tag="media_closed"):
+    """A WHIP or WHEP session of this page was closed by the server: `call_ended`, `lesson_ended`, `replaced`, `timeout`."""
+
+    session: str
+    reason: str
+
+
+class ErrorMessage(Struct, frozen=True, tag="error"):
+    """Something this page sent was refused. `code` is stable and has a text in the language files.
+
+    Attributes:
+        fatal: the server closes the socket; trying again with the same input is pointless.
+    """
+
+    code: str
+    message: str
+    fatal: bool = False
+
+
+class Pong(Struct, frozen=True, tag="pong"):
+    n: int = 0
+
+
+ServerMessage = (
+    Welcome
+    | LessonChanged
+    | ParticipantChanged
+    | ParticipantLeft
+    | RecordingChanged
+    | SlotsChanged
+    | MediaClosed
+    | ErrorMessage
+    | Pong
+)

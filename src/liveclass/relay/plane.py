@@ -1,0 +1,437 @@
+"""The media plane of a process: offers become sessions, sessions belong to rooms, and everything ends properly.
+
+Implements `relay.ports.MediaPlane`. It knows SDP through the transport room and refuses to know HTTP, roles and tokens.
+"""
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from liveclass.errors import PeerError
+from liveclass.relay.ports import Answer, CloseReason, Direction, MediaListener, Person
+from liveclass.relay.publisher import Line, Publisher
+from liveclass.relay.room import Room
+from liveclass.relay.slot import Slot
+from liveclass.relay.source import Sink, SourceInfo, SourceKind
+from liveclass.relay.subscriber import Subscriber
+from liveclass.relay.track import Track
+from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.sdp import EXT_MID, EXT_TRANSPORT_CC, Offer, OfferedCodec, OfferedMedia, parse_offer
+from liveclass.transport.sdp_answer import AnsweredMedia, build_answer, choose_codecs, choose_extensions
+from liveclass.transport.sdp_fragment import build_fragment, parse_fragment
+from liveclass.transport.session import PeerSession, Reason
+
+AUDIO_KINDS: tuple[SourceKind, ...] = ("microphone",)
+VIDEO_KINDS: tuple[SourceKind, ...] = ("camera", "screen")
+
+MAX_SLOTS = 8
+"""Audio or video m-lines of one subscriber: a page uses 4 and 5."""
+
+PUBLISHER_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "transport-cc"})
+"""What publishers may expect from us. Without transport-cc Chromium's picture collapses to 30 kbit/s."""
+
+SUBSCRIBER_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir"})
+"""What we understand from subscribers."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """What the plane keeps of a session beside its peer."""
+
+    peer: PeerSession
+    room: Room
+    person: Person
+    direction: Direction
+    offer: Offer
+    etag: str
+    handler: Publisher | Subscriber
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaneOptions:
+    """Bounds and habits; see the settings of the same names."""
+
+    max_sdp_bytes: int = 64 * 1024
+    cache_packets: int = 1024
+    keyframe_interval_s: float = 0.5
+    congestion_feedback: bool = True
+
+
+class Plane:
+    """Publishers and subscribers of all lessons of this process.
+
+    Args:
+        endpoint: open already.
+        listener: told what changes.
+        on_join: told the seconds from a subscriber's offer to its first media packet being due.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        listener: MediaListener,
+        options: PlaneOptions,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        on_join: Callable[[float], None] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._listener = listener
+        self._options = options
+        self._monotonic = monotonic
+        self._wall_base = wall() - monotonic()
+        self._on_join = on_join
+        self._rooms: dict[str, Room] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._numbers = itertools.count(1)
+        self._totals: dict[str, int] = {}
+        endpoint.every_tick(self.tick)
+
+    def tick(self, now: float) -> None:
+        """Deadlines of every publisher."""
+        for room in self._rooms.values():
+            for _, publisher in list(room.publishers.values()):
+                publisher.tick(now)
+
+    def publish(self, lesson: str, person: Person, offer: str, reached_at: str) -> Answer:
+        """Accept a publisher's offer (WHIP); see `relay.ports.MediaPlane.publish`."""
+        now = self._monotonic()
+        parsed = parse_offer(offer, max_bytes=self._options.max_sdp_bytes)
+        lines: list[Line] = []
+        answered: list[AnsweredMedia] = []
+        mid_id = transport_id = 0
+        free: dict[str, list[SourceKind]] = {"audio": list(AUDIO_KINDS), "video": list(VIDEO_KINDS)}
+        for media in parsed.media:
+            if media.kind not in free:
+                answered.append(AnsweredMedia(media.mid, accept=False))
+                continue
+            if media.direction not in {"sendonly", "sendrecv"} or not free[media.kind]:
+                raise PeerError(
+                    "A publisher sends one microphone, one camera and one screen at most, and receives nothing.",
+                    status=422,
+                    code="unacceptable_media",
+                )
+            codecs = choose_codecs(media, feedback=self._publisher_feedback())
+            extensions = {
+                uri: number
+                for uri, number in choose_extensions(media).items()
+                if uri == EXT_MID or (uri == EXT_TRANSPORT_CC and self._options.congestion_feedback)
+            }
+            mid_id = extensions.get(EXT_MID, mid_id)
+            transport_id = extensions.get(EXT_TRANSPORT_CC, transport_id)
+            lines.append(Line(media.mid, free[media.kind].pop(0), codecs, media.ssrcs, media.rtx_ssrcs))
+            answered.append(AnsweredMedia(media.mid, direction="recvonly", codecs=codecs, extensions=extensions))
+        if not lines:
+            raise PeerError("The offer has neither sound nor picture.", status=422, code="unacceptable_media")
+        room = self._room(lesson)
+        old = room.publishers.get(person.participant)
+        if old is not None and old[1].session is not None:
+            self.close_session(old[1].session.id, "replaced")
+            room = self._room(lesson)
+
+        def make_info(kind: SourceKind, codec: OfferedCodec) -> SourceInfo:
+            number = f"{kind}-{next(self._numbers)}-{secrets.token_hex(3)}"
+            return SourceInfo(number, person.participant, person.role, person.name, kind, codec.codec)
+
+        publisher = Publisher(
+            self._endpoint,
+            lines,
+            mid_id=mid_id,
+            transport_id=transport_id,
+            make_info=make_info,
+            on_track=lambda track, at: room.add_track(person, track, at),
+            on_track_end=lambda track, at: self._track_ended(room, track, at),
+            on_connected=lambda _at: self._connected(publisher),
+            on_closed=lambda reason, at: self._closed(publisher, reason, at),
+            wall=self._wall,
+            sinks=room.sinks,
+            cache_packets=self._options.cache_packets,
+            keyframe_interval_s=self._options.keyframe_interval_s,
+        )
+        answer = self._open(room, person, "publish", parsed, publisher, answered, reached_at, now)
+        room.publishers[person.participant] = (person, publisher)
+        return answer
+
+    def subscribe(self, lesson: str, person: Person, offer: str, reached_at: str) -> Answer:
+        """Accept a subscriber's offer (WHEP); see `relay.ports.MediaPlane.subscribe`."""
+        now = self._monotonic()
+        parsed = parse_offer(offer, max_bytes=self._options.max_sdp_bytes)
+        audio: list[Slot] = []
+        video: list[Slot] = []
+        answered: list[AnsweredMedia] = []
+        cname = secrets.token_hex(8)
+        for media in parsed.media:
+            if media.kind not in {"audio", "video"}:
+                answered.append(AnsweredMedia(media.mid, accept=False))
+                continue
+            slots = audio if media.kind == "audio" else video
+            if media.direction not in {"recvonly", "sendrecv"} or len(slots) >= MAX_SLOTS:
+                raise PeerError(
+                    f"A subscriber receives at most {MAX_SLOTS} sounds and pictures, and sends nothing.",
+                    status=422,
+                    code="unacceptable_media",
+                )
+            answered.append(self._answer_slot(media, slots, cname))
+        if not audio and not video:
+            raise PeerError("The offer has neither sound nor picture.", status=422, code="unacceptable_media")
+        room = self._room(lesson)
+        old = room.subscribers.get(person.participant)
+        if old is not None and old.session is not None:
+            self.close_session(old.session.id, "replaced")
+            room = self._room(lesson)
+        subscriber = Subscriber(
+            self._endpoint,
+            person.participant,
+            audio,
+            video,
+            on_connected=lambda _at: self._connected(subscriber),
+            on_closed=lambda reason, at: self._closed(subscriber, reason, at),
+        )
+        answer = self._open(room, person, "subscribe", parsed, subscriber, answered, reached_at, now)
+        room.subscribers[person.participant] = subscriber
+        room.arrange(now, only=subscriber)
+        return answer
+
+    def _answer_slot(self, media: OfferedMedia, slots: list[Slot], cname: str) -> AnsweredMedia:
+        codecs = choose_codecs(media, feedback=SUBSCRIBER_FEEDBACK)
+        slot = Slot(media.mid, media.kind, codecs)
+        # Sound and camera of one person share a stream label, so that browsers keep them in step: slots are made in the
+        # order of `relay.slots`: the n-th sound belongs to the n-th picture, the screen left out.
+        number = len(slots)
+        label = f"s{number if media.kind == 'audio' or number == 0 else number - 1 if number > 1 else 'screen'}"
+        slots.append(slot)
+        return AnsweredMedia(
+            media.mid,
+            direction="sendonly",
+            codecs=codecs,
+            extensions={},
+            ssrc=slot.ssrc,
+            rtx_ssrc=slot.rtx_ssrc if any(c.rtx_payload_type is not None for c in codecs) else None,
+            cname=cname,
+            msid=f"{label} {media.kind}{number}",
+        )
+
+    def _publisher_feedback(self) -> frozenset[str]:
+        return PUBLISHER_FEEDBACK if self._options.congestion_feedback else PUBLISHER_FEEDBACK - {"transport-cc"}
+
+    def _open(
+        self,
+        room: Room,
+        person: Person,
+        direction: Direction,
+        offer: Offer,
+        handler: Publisher | Subscriber,
+        answered: Sequence[AnsweredMedia],
+        reached_at: str,
+        now: float,
+    ) -> Answer:
+        peer = self._endpoint.accept(offer, handler, now)
+        handler.session = peer
+        etag = f'"{secrets.token_hex(8)}"'
+        ufrag, pwd = peer.credentials
+        sdp = build_answer(
+            offer,
+            ufrag=ufrag,
+            pwd=pwd,
+            fingerprint=self._endpoint.identity.fingerprint,
+            candidates=self._endpoint.candidates(reached_at),
+            media=answered,
+            session_id=secrets.randbits(62),
+        )
+        self._sessions[peer.id] = _Session(peer, room, person, direction, offer, etag, handler, now)
+        return Answer(peer.id, sdp, etag)
+
+    def restart(self, session: str, fragment: str) -> tuple[str, str]:
+        """ICE restart of a session; see `relay.ports.MediaPlane.restart`."""
+        known = self._sessions.get(session)
+        if known is None:
+            raise PeerError("This session is over.", status=404, code="no_session")
+        parsed = parse_fragment(fragment)
+        ufrag, pwd = self._endpoint.restart(known.peer, parsed.ufrag, parsed.pwd)
+        known.etag = f'"{secrets.token_hex(8)}"'
+        text = build_fragment(
+            ufrag=ufrag, pwd=pwd, mids=[m.mid for m in known.offer.media][:1], candidates=self._endpoint.candidates("")
+        )
+        return known.etag, text
+
+    def remote_ufrag(self, session: str) -> str | None:
+        """The peer's ICE user fragment: a PATCH with this one is a trickle, not a restart."""
+        known = self._sessions.get(session)
+        return known.peer.remote_ufrag if known else None
+
+    def etag(self, session: str) -> str | None:
+        """The session's entity tag."""
+        known = self._sessions.get(session)
+        return known.etag if known else None
+
+    def owner(self, session: str) -> tuple[str, str, Direction] | None:
+        """Lesson, participant and direction of a session."""
+        known = self._sessions.get(session)
+        return (known.room.lesson, known.person.participant, known.direction) if known else None
+
+    def close_session(self, session: str, reason: CloseReason) -> None:
+        """End a session; twice is harmless."""
+        known = self._sessions.pop(session, None)
+        if known is None:
+            return
+        now = self._monotonic()
+        room, participant = known.room, known.person.participant
+        if isinstance(known.handler, Publisher):
+            if room.publishers.get(participant, (None, None))[1] is known.handler:
+                del room.publishers[participant]
+        elif room.subscribers.get(participant) is known.handler:
+            del room.subscribers[participant]
+        self._account(known)
+        known.handler.end(now)
+        self._endpoint.batch.flush()
+        self._endpoint.forget(known.peer, now)
+        room.forget_session(session)
+        self._listener.media_closed(room.lesson, participant, session, known.direction, reason)
+        self._drop_if_empty(room)
+
+    def close_participant(self, lesson: str, participant: str, direction: Direction, reason: CloseReason) -> None:
+        """End a participant's session of one direction, if there is one."""
+        for session, known in list(self._sessions.items()):
+            if known.room.lesson == lesson and known.person.participant == participant and known.direction == direction:
+                self.close_session(session, reason)
+
+    def close_lesson(self, lesson: str, reason: CloseReason) -> None:
+        """End every session of a lesson."""
+        for session, known in list(self._sessions.items()):
+            if known.room.lesson == lesson:
+                self.close_session(session, reason)
+
+    def set_muted(self, lesson: str, participant: str, muted: bool) -> None:
+        """See `relay.ports.MediaPlane.set_muted`."""
+        self._room(lesson).set_muted(participant, muted)
+
+    def set_sending(self, lesson: str, participant: str, kinds: Sequence[SourceKind] | None) -> None:
+        """See `relay.ports.MediaPlane.set_sending`."""
+        room = self._rooms.get(lesson)
+        if room is not None or kinds is not None:
+            self._room(lesson).set_sending(participant, kinds, self._monotonic())
+
+    def add_sink(self, lesson: str, sink: Sink) -> None:
+        """From now on this sink takes every packet of the lesson."""
+        self._room(lesson).add_sink(sink, self._monotonic())
+
+    def remove_sink(self, lesson: str, sink: Sink) -> None:
+        """The sink takes nothing more."""
+        room = self._rooms.get(lesson)
+        if room is not None:
+            room.remove_sink(sink, self._monotonic())
+            self._drop_if_empty(room)
+
+    def _room(self, lesson: str) -> Room:
+        room = self._rooms.get(lesson)
+        if room is None:
+            room = self._rooms[lesson] = Room(lesson, self._listener)
+        return room
+
+    def _drop_if_empty(self, room: Room) -> None:
+        if room.empty and self._rooms.get(room.lesson) is room:
+            del self._rooms[room.lesson]
+
+    def _wall(self, now: float) -> float:
+        return self._wall_base + now
+
+    def _find(self, handler: Publisher | Subscriber) -> tuple[str, _Session] | None:
+        session = handler.session
+        known = self._sessions.get(session.id) if session is not None else None
+        return (session.id, known) if session is not None and known is not None else None
+
+    def _connected(self, handler: Publisher | Subscriber) -> None:
+        found = self._find(handler)
+        if found is None:
+            return
+        session, known = found
+        if self._on_join is not None and known.direction == "subscribe":
+            self._on_join(self._monotonic() - known.asked_at)
+        self._listener.media_connected(known.room.lesson, known.person.participant, session, known.direction)
+
+    def _closed(self, handler: Publisher | Subscriber, reason: Reason, now: float) -> None:
+        found = self._find(handler)
+        if found is not None:
+            self.close_session(found[0], "timeout" if reason == "timeout" else "peer_closed")
+
+    def _track_ended(self, room: Room, track: Track, now: float) -> None:
+        self._count_track(track)
+        room.remove_track(track, now)
+
+    def _count_track(self, track: Track) -> None:
+        for name, value in _track_totals(track).items():
+            self._totals[name] = self._totals.get(name, 0) + value
+
+    def _account(self, known: _Session) -> None:
+        for name, value in _session_totals(known.handler).items():
+            self._totals[name] = self._totals.get(name, 0) + value
+
+    def stats(self) -> dict[str, float | int]:
+        """Figures of the media plane by name; names ending in `_total` only grow."""
+        out: dict[str, float | int] = dict.fromkeys(TOTALS, 0)
+        out.update(self._totals)
+        tracks: list[Track] = []
+        for room in self._rooms.values():
+            room.each_track(tracks.append)
+        for track in tracks:
+            for name, value in _track_totals(track).items():
+                out[name] += value
+        for known in self._sessions.values():
+            for name, value in _session_totals(known.handler).items():
+                out[name] += value
+        counters, batch = self._endpoint.counters, self._endpoint.batch
+        out |= {
+            "rooms": len(self._rooms),
+            "sources": len(tracks),
+            "publish_sessions": sum(known.direction == "publish" for known in self._sessions.values()),
+            "subscribe_sessions": sum(known.direction == "subscribe" for known in self._sessions.values()),
+            "datagrams_received_total": counters.datagrams,
+            "bytes_received_total": counters.octets,
+            "datagrams_sent_total": batch.sent,
+            "bytes_sent_total": batch.octets,
+            "datagrams_send_dropped_total": batch.dropped,
+            "datagrams_stranger_total": counters.strangers,
+            "datagrams_empty_total": counters.empty,
+            "datagrams_malformed_total": counters.malformed + int(out.pop("malformed")),
+            "faults_total": counters.failures,
+        }
+        return out
+
+
+TOTALS = (
+    "packets_received_total",
+    "packets_forwarded_total",
+    "packets_lost_total",
+    "packets_recovered_total",
+    "packets_duplicate_total",
+    "packets_retransmitted_total",
+    "keyframe_requests_total",
+    "nacks_sent_total",
+    "nacks_received_total",
+    "malformed",
+)
+
+
+def _track_totals(track: Track) -> dict[str, int]:
+    return {
+        "packets_received_total": track.packets,
+        "packets_forwarded_total": track.forwarded,
+        "packets_lost_total": track.lost,
+        "packets_recovered_total": track.recovered,
+        "packets_duplicate_total": track.duplicates,
+        "keyframe_requests_total": track.plis,
+    }
+
+
+def _session_totals(handler: Publisher | Subscriber) -> dict[str, int]:
+    if isinstance(handler, Publisher):
+        return {"nacks_sent_total": handler.nacked, "malformed": handler.malformed}
+    return {
+        "nacks_received_total": handler.nacked,
+        "packets_retransmitted_total": sum(slot.retransmitted for slot in handler.slots),
+        "malformed": handler.malformed,
+    }

@@ -1,0 +1,290 @@
+"""A publisher's session: its packets to its tracks, and what it must be told (NACK, PLI, congestion, reports).
+
+Knows the answer that was given (payload types, extension ids, m-lines) and refuses to know who receives.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from liveclass.errors import PeerError
+from liveclass.relay.source import Sink, SourceInfo, SourceKind
+from liveclass.relay.track import Track
+from liveclass.rtp import rtcp as control
+from liveclass.rtp.packet import PacketView, find_extension, parse
+from liveclass.rtp.twcc import TransportFeedbackBuilder
+from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.sdp import OfferedCodec
+from liveclass.transport.session import PeerSession, Reason
+
+log = logging.getLogger(__name__)
+
+REPORT_S = 1.0
+"""Between receiver reports: Chromium's own interval for video; its congestion control waits for them."""
+
+MAX_TRACKS = 8
+"""Streams of one publisher: three are meant, the rest is for restarts with new SSRCs within a session."""
+
+CLOCK_JUMP_S = 2.0
+"""A sender's wall clock that moved this far against ours was set, and is anchored anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An m-line of a publisher's session as it was answered."""
+
+    mid: str
+    kind: SourceKind
+    codecs: Sequence[OfferedCodec]
+    ssrcs: Sequence[int]
+    rtx_ssrcs: Mapping[int, int]
+
+
+class Publisher:
+    """Implements `transport.session.Handler` for a publishing peer.
+
+    Args:
+        lines: the answered m-lines.
+        mid_id, transport_id: negotiated ids of the header extensions, 0 where there are none.
+        make_info: gives a new track its `SourceInfo`.
+        on_track: a track got its first packet. on_end: the session is over.
+        wall: seconds since 1970 for a monotonic time.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        lines: Sequence[Line],
+        *,
+        mid_id: int,
+        transport_id: int,
+        make_info: Callable[[SourceKind, OfferedCodec], SourceInfo],
+        on_track: Callable[[Track, float], None],
+        on_track_end: Callable[[Track, float], None],
+        on_connected: Callable[[float], None],
+        on_closed: Callable[[Reason, float], None],
+        wall: Callable[[float], float],
+        sinks: list[Sink],
+        cache_packets: int,
+        keyframe_interval_s: float,
+    ) -> None:
+        self.session: PeerSession | None = None
+        self._endpoint = endpoint
+        self._lines = lines
+        self._mid_id = mid_id
+        self._transport_id = transport_id
+        self._make_info = make_info
+        self._on_track = on_track
+        self._on_track_end = on_track_end
+        self._on_connected = on_connected
+        self._on_closed = on_closed
+        self._wall = wall
+        self._sinks = sinks
+        self._cache_packets = cache_packets
+        self._keyframe_interval_s = keyframe_interval_s
+        self._ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
+        self._cname = secrets.token_hex(8)
+        self.tracks: dict[int, Track] = {}
+        self._repairs: dict[int, int] = {}
+        self._by_mid = {line.mid: line for line in lines}
+        self._by_ssrc = {ssrc: line for line in lines for ssrc in line.ssrcs}
+        for line in lines:
+            self._repairs.update({rtx: primary for primary, rtx in line.rtx_ssrcs.items()})
+        self._feedback: TransportFeedbackBuilder | None = None
+        self._report_at = 0.0
+        self._last_reports: dict[int, tuple[int, float]] = {}
+        self._clock_offset: float | None = None
+        self.malformed = 0
+        self.first_media = 0.0
+        self.nacked = 0
+
+    def connected(self, now: float) -> None:
+        """The handshake is done."""
+        if self._transport_id:
+            self._feedback = TransportFeedbackBuilder(self._ssrc, 0)
+        self._on_connected(now)
+
+    def moved(self, now: float) -> None:
+        """Nothing here depends on the peer's address."""
+
+    def closed(self, reason: Reason, now: float) -> None:
+        """The session ended from below."""
+        self._on_closed(reason, now)
+
+    def end(self, now: float) -> None:
+        """Every track ends."""
+        for track in list(self.tracks.values()):
+            self._on_track_end(track, now)
+        self.tracks.clear()
+
+    def rtp(self, datagram: bytes, now: float) -> None:
+        """One protected RTP packet. Forged, replayed and malformed ones are dropped and counted."""
+        session = self.session
+        if session is None or session.receiver is None:
+            return
+        plain = session.receiver.unprotect(datagram)
+        if plain is None:
+            self.malformed += 1
+            return
+        session.heard = now
+        try:
+            view = parse(plain)
+        except PeerError:
+            self.malformed += 1
+            return
+        if self._transport_id and self._feedback is not None:
+            value = find_extension(plain, view, self._transport_id)
+            if value is not None and len(value) == 2:
+                self._feedback.received(value[0] << 8 | value[1], now)
+        track = self.tracks.get(view.ssrc)
+        if track is not None and view.payload_type == track.payload_type:
+            track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
+            return
+        self._unusual(plain, view, track, now)
+
+    def _unusual(self, plain: bytes, view: PacketView, track: Track | None, now: float) -> None:
+        primary = self._repairs.get(view.ssrc)
+        if primary is None and track is None:
+            primary = self._learn_repair(plain, view)
+        if primary is not None:
+            repaired = self.tracks.get(primary)
+            begin = view.payload_offset + 2
+            # Retransmission streams also carry padding alone, as probes: nothing to repair then.
+            if repaired is not None and view.payload_end > begin:
+                seq = int.from_bytes(plain[begin - 2 : begin], "big")
+                repaired.receive(plain, view, seq, now, repaired=True, begin=begin)
+            return
+        line = self._line_of(plain, view)
+        codec = next((c for c in line.codecs if c.payload_type == view.payload_type), None) if line else None
+        if line is None or codec is None:
+            self.malformed += 1
+            return
+        if track is not None:
+            # The same stream in another codec: a new source to everyone.
+            self._end_track(view.ssrc, now)
+        for ssrc, old in list(self.tracks.items()):
+            if old.info.kind == line.kind:
+                self._end_track(ssrc, now)
+        if len(self.tracks) >= MAX_TRACKS:
+            return
+        track = Track(
+            self._make_info(line.kind, codec),
+            view.ssrc,
+            view.payload_type,
+            self._endpoint.batch,
+            self._sinks,
+            cache_packets=self._cache_packets,
+            keyframe_interval_s=self._keyframe_interval_s,
+        )
+        self.tracks[view.ssrc] = track
+        self.first_media = self.first_media or now
+        self._on_track(track, now)
+        track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
+
+    def _end_track(self, ssrc: int, now: float) -> None:
+        self._on_track_end(self.tracks.pop(ssrc), now)
+
+    def _mid(self, plain: bytes, view: PacketView) -> str:
+        value = find_extension(plain, view, self._mid_id) if self._mid_id else None
+        return value.decode("ascii", "replace") if value else ""
+
+    def _line_of(self, plain: bytes, view: PacketView) -> Line | None:
+        # RFC 8843 section 9.2: by SSRC as signalled, by MID, and by a payload type that only one line uses.
+        line = self._by_ssrc.get(view.ssrc) or self._by_mid.get(self._mid(plain, view))
+        if line is None:
+            users = [li for li in self._lines if any(c.payload_type == view.payload_type for c in li.codecs)]
+            line = users[0] if len(users) == 1 else None
+        return line
+
+    def _learn_repair(self, plain: bytes, view: PacketView) -> int | None:
+        # A retransmission stream that was not signalled: its payload type says so, its MID or uniqueness whose it is.
+        mid = self._mid(plain, view)
+        for line in self._lines:
+            if mid and line.mid != mid:
+                continue
+            if any(c.rtx_payload_type == view.payload_type for c in line.codecs):
+                owners = [ssrc for ssrc, track in self.tracks.items() if track.info.kind == line.kind]
+                if len(owners) == 1 and len(self._repairs) < 4 * MAX_TRACKS:
+                    self._repairs[view.ssrc] = owners[0]
+                    return owners[0]
+        return None
+
+    def rtcp(self, datagram: bytes, now: float) -> None:
+        """Sender reports and goodbyes of the publisher."""
+        session = self.session
+        plain = session.receiver.unprotect_rtcp(datagram) if session and session.receiver else None
+        if session is None or plain is None:
+            self.malformed += 1
+            return
+        session.heard = now
+        try:
+            packets = control.parse(plain)
+        except PeerError:
+            self.malformed += 1
+            return
+        for packet in packets:
+            if isinstance(packet, control.SenderReport):
+                track = self.tracks.get(packet.ssrc)
+                if track is None:
+                    continue
+                self._last_reports[packet.ssrc] = (control.ntp_middle(packet.ntp), now)
+                seconds = control.ntp_seconds(packet.ntp)
+                for sink in self._sinks:
+                    sink.sender_report(track, seconds, packet.rtp_time, now)
+                track.publish_report(self._to_wall(seconds, now), packet.rtp_time)
+
+    def _to_wall(self, ntp_s: float, now: float) -> int:
+        """The publisher's NTP time on our clock: one offset for all its tracks, so that they stay in step."""
+        wall = self._wall(now)
+        sent = ntp_s - 2_208_988_800
+        if self._clock_offset is None or abs(sent + self._clock_offset - wall) > CLOCK_JUMP_S:
+            self._clock_offset = wall - sent
+        return control.ntp_from_unix(sent + self._clock_offset)
+
+    def tick(self, now: float) -> None:
+        """Whatever the publisher must be told by now."""
+        session = self.session
+        if session is None or session.sender is None or session.address is None:
+            return
+        compound: list[bytes] = []
+        if now - self._report_at >= REPORT_S:
+            self._report_at = now
+            blocks = [block for ssrc, track in self.tracks.items() if (block := self._block(ssrc, track, now))]
+            compound.append(control.build_receiver_report(self._ssrc, blocks))
+            compound.append(control.build_sdes(self._ssrc, self._cname))
+        for ssrc, track in self.tracks.items():
+            missing = track.missing(now)
+            if missing:
+                self.nacked += len(missing)
+                compound.append(control.build_nack(self._ssrc, ssrc, missing))
+            if track.keyframe_due(now):
+                compound.append(control.build_pli(self._ssrc, ssrc))
+        if self._feedback is not None and self._feedback.due(now):
+            compound += self._feedback.build(now)
+        for datagram in _datagrams(compound):
+            protected = session.sender.protect_rtcp(datagram)
+            if protected is not None:
+                self._endpoint.batch.send(protected, session.address)
+
+    def _block(self, ssrc: int, track: Track, now: float) -> control.ReportBlock | None:
+        lsr, at = self._last_reports.get(ssrc, (0, now))
+        return track.report(lsr, int((now - at) * 65536) & 0xFFFFFFFF if lsr else 0)
+
+
+MAX_RTCP_BYTES = 1180
+"""What fits the smallest path with SRTCP's index and tag."""
+
+
+def _datagrams(packets: Sequence[bytes]) -> list[bytes]:
+    """RTCP packets put together into as few datagrams as fit."""
+    out: list[bytes] = []
+    current = b""
+    for packet in packets:
+        if current and len(current) + len(packet) > MAX_RTCP_BYTES:
+            out.append(current)
+            current = b""
+        current += packet
+    if current:
+        out.append(current)
+    return out

@@ -1,0 +1,296 @@
+"""One stream of one publisher in the relay: numbering, cache, loss repair, and the tables of those who receive it.
+
+A packet that arrives here is authentic and parsed. The track numbers it once (extended, without holes for what the
+relay itself drops), keeps it for retransmission, and hands it to the fan-out and the sinks. It refuses to know SDP,
+SRTP keys and sockets.
+"""
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Protocol
+
+from liveclass.relay.fanout import Entry, forward
+from liveclass.relay.source import Sink, SourceInfo
+from liveclass.rtp.cache import PacketCache
+from liveclass.rtp.nack import NackGenerator
+from liveclass.rtp.packet import PacketView
+from liveclass.rtp.payload import keyframe_detector
+from liveclass.rtp.rtcp import ReportBlock
+from liveclass.rtp.serial import extend
+from liveclass.transport.batch import Batch
+
+MAX_JUMP = 3000
+"""Packets: a larger step is a restarted sender (RFC 3550 appendix A.1, MAX_DROPOUT), numbered on without a hole."""
+
+MAX_ASKED = 512
+"""Requests for retransmission remembered to measure the round trip; older ones are forgotten all at once."""
+
+_header = Struct("!BBHII").pack
+
+Cached = tuple[bytes, int]
+"""A packet as the fan-out takes it (publisher's payload type, no extensions), and its RTP timestamp."""
+
+
+class Receiver(Protocol):
+    """A slot that wants this track, as far as the track needs to know it."""
+
+    @property
+    def payload_type(self) -> int: ...
+
+    def report(self, ntp: int, timestamp: int) -> None:
+        """The publisher's clock: `timestamp` was sampled at `ntp` (64 bits, the server's time)."""
+
+    def begin(self, seq: int, timestamp: int, now: float) -> Entry | None:
+        """The first packet for this receiver; None when it cannot take packets yet."""
+
+
+class Track:
+    """A source with its receivers; implements `SourceHandle`.
+
+    Args:
+        info: what others may know of it.
+        ssrc: the publisher's.
+        payload_type: the publisher's, for this codec.
+        batch: where forwarded packets go.
+        sinks: the room's sinks, shared and changed by the room.
+        cache_packets: packets kept for retransmission.
+        keyframe_interval_s: shortest time between two keyframe requests.
+    """
+
+    def __init__(
+        self,
+        info: SourceInfo,
+        ssrc: int,
+        payload_type: int,
+        batch: Batch,
+        sinks: list[Sink],
+        *,
+        cache_packets: int,
+        keyframe_interval_s: float,
+    ) -> None:
+        self._info = info
+        self.ssrc = ssrc
+        self.payload_type = payload_type
+        self._batch = batch
+        self._sinks = sinks
+        self._clock_rate = info.codec.clock_rate
+        self._video = info.codec.kind == "video"
+        self._starts_keyframe = keyframe_detector(info.codec.name)
+        self._keyframe_interval_s = keyframe_interval_s
+        self._cache: PacketCache[Cached] = PacketCache(cache_packets)
+        self.nack = NackGenerator()
+        self._tables: dict[int, list[Entry]] = {}
+        self._entries: dict[Receiver, tuple[int, Entry]] = {}
+        self._waiting: list[Receiver] = []
+        self._starts: dict[Receiver, int] = {}
+        self._floor = -1
+        self._skipped = 0
+        self._raw = -1
+        self._raw_first = 0
+        self._asked: dict[int, float] = {}
+        self.highest = -1
+        self.highest_time = 0
+        self.highest_arrival = 0.0
+        self.muted = False
+        self.packets = self.octets = self.recovered = self.duplicates = self.keyframes = self.plis = 0
+        self.forwarded = 0
+        self.unprotectable = 0
+        self._received = 0
+        self._reported = (0, 0)
+        self._transit: float | None = None
+        self._jitter = 0.0
+        self._keyframe_wanted = False
+        self._pli_at = -1e9
+        self.rtt_s = 0.1
+
+    @property
+    def info(self) -> SourceInfo:
+        """What others may know of it."""
+        return self._info
+
+    def receive(self, plain: bytes, view: PacketView, seq: int, now: float, *, repaired: bool, begin: int) -> None:
+        """One packet of the publisher.
+
+        Args:
+            plain: the decrypted datagram that `view` describes.
+            seq: its sequence number, 16 bits (of the original packet, when it came as a retransmission).
+            repaired: it came as a retransmission (RFC 4588).
+            begin: where its payload begins (behind the original sequence number, when repaired).
+        """
+        raw = extend(seq, self._raw) if self._raw >= 0 else seq + 0x10000
+        jump = raw - self._raw
+        if self._raw < 0:
+            self._raw = self._raw_first = raw
+            self._skipped = raw - 1
+            jump = 1
+        elif jump > MAX_JUMP or jump < -MAX_JUMP:
+            if repaired:
+                return
+            # A restarted sender: number on without a hole, so that no receiver sees a jump (RFC 3711 section 3.3.1).
+            self._skipped += jump - 1
+            self._raw = raw
+            self._raw_first = raw - self._received
+            self.nack = NackGenerator()
+            jump = 1
+        elif jump > 0:
+            self._raw = raw
+        self.nack.received(raw, now)
+        if repaired:
+            self.recovered += 1
+            asked = self._asked.pop(raw, None)
+            if asked is not None:
+                self.rtt_s += (min(max(now - asked, 0.005), 2.0) - self.rtt_s) / 8
+        else:
+            self._measure(view.timestamp, now)
+        end = view.payload_end
+        if self.muted or end <= begin:
+            # What is dropped here leaves no hole behind: a muted stretch, or a packet that is padding alone.
+            if jump > 0:
+                self._skipped += jump if self.muted else 1
+            return
+        timestamp, marker = view.timestamp, view.marker
+        seq = raw - self._skipped
+        payload = plain[begin:end]
+        packet = _header(0x80, self.payload_type | (0x80 if marker else 0), 0, timestamp, self.ssrc) + payload
+        if not self._cache.put(seq, (packet, timestamp)):
+            self.duplicates += 1
+            return
+        self._received += 1
+        self.packets += 1
+        self.octets += end - begin
+        if seq > self.highest:
+            self.highest, self.highest_time, self.highest_arrival = seq, timestamp, now
+        if self._video:
+            if (self._keyframe_wanted or self._waiting) and self._starts_keyframe(payload):
+                self.keyframes += 1
+                self._keyframe_wanted = False
+                self._admit(seq, timestamp, now)
+        elif self._waiting:
+            self._admit(seq, timestamp, now)
+        for payload_type, entries in self._tables.items():
+            if payload_type != self.payload_type:
+                out = bytes((0x80, payload_type | (0x80 if marker else 0))) + packet[2:]
+            else:
+                out = packet
+            if seq < self._floor:
+                entries = self._started(payload_type, seq)  # noqa: PLW2901 - only receivers that begin before it
+            self.unprotectable += forward(self._batch, out, seq, timestamp, entries)
+            self.forwarded += len(entries)
+        for sink in self._sinks:
+            sink.packet(self, seq, timestamp, marker, payload, now)
+
+    def _measure(self, timestamp: int, now: float) -> None:
+        # Interarrival jitter, RFC 3550 section 6.4.1.
+        transit = now * self._clock_rate - timestamp
+        if self._transit is not None:
+            difference = abs(transit - self._transit)
+            if difference < self._clock_rate:
+                self._jitter += (difference - self._jitter) / 16
+        self._transit = transit
+
+    def _admit(self, seq: int, timestamp: int, now: float) -> None:
+        waiting, self._waiting = self._waiting, []
+        for receiver in waiting:
+            entry = receiver.begin(seq, timestamp, now)
+            if entry is None:
+                self._waiting.append(receiver)
+                continue
+            self._entries[receiver] = (receiver.payload_type, entry)
+            self._starts[receiver] = seq
+            self._tables.setdefault(receiver.payload_type, []).append(entry)
+            self._floor = max(self._floor, seq)
+
+    def _started(self, payload_type: int, seq: int) -> list[Entry]:
+        return [
+            entry
+            for receiver, (pt, entry) in self._entries.items()
+            if pt == payload_type and self._starts[receiver] <= seq
+        ]
+
+    def attach(self, receiver: Receiver, now: float) -> None:
+        """A slot wants this track: from the next keyframe (video) or packet (sound) on."""
+        self._waiting.append(receiver)
+        if self._video:
+            self.request_keyframe(now)
+
+    def detach(self, receiver: Receiver) -> None:
+        """A slot wants it no more."""
+        if receiver in self._waiting:
+            self._waiting.remove(receiver)
+        found = self._entries.pop(receiver, None)
+        self._starts.pop(receiver, None)
+        if found is not None:
+            self._rebuild(found[0])
+
+    def replace(self, receiver: Receiver, entry: Entry) -> None:
+        """The receiver's entry changed (its address did); it goes on where it is."""
+        found = self._entries.get(receiver)
+        if found is not None:
+            self._entries[receiver] = (found[0], entry)
+            self._rebuild(found[0])
+
+    def _rebuild(self, payload_type: int) -> None:
+        entries = [entry for pt, entry in self._entries.values() if pt == payload_type]
+        if entries:
+            self._tables[payload_type] = entries
+        else:
+            self._tables.pop(payload_type, None)
+
+    def publish_report(self, ntp: int, timestamp: int) -> None:
+        """The publisher's sender report, with its time on the server's clock, for every receiver."""
+        for receiver in self._entries:
+            receiver.report(ntp, timestamp)
+
+    def cached(self, seq: int) -> Cached | None:
+        """A packet for retransmission, by the track's own number."""
+        return self._cache.get(seq)
+
+    def request_keyframe(self, now: float) -> None:
+        """Ask for a keyframe; `keyframe_due` says when the request goes out, again and again until one passes."""
+        self._keyframe_wanted = self._video
+
+    def keyframe_due(self, now: float) -> bool:
+        """Whether a PLI is to be sent now: at most one each interval, since browsers ignore those that come close."""
+        if not self._keyframe_wanted or self._raw < 0 or now - self._pli_at < self._keyframe_interval_s:
+            return False
+        self._pli_at = now
+        self.plis += 1
+        return True
+
+    def missing(self, now: float) -> Sequence[int]:
+        """Sequence numbers (the publisher's, extended) to ask for now."""
+        if now < self.nack.next_deadline:
+            return []
+        seqs = self.nack.due(now, self.rtt_s)
+        if len(self._asked) > MAX_ASKED:
+            self._asked.clear()
+        for seq in seqs:
+            self._asked.setdefault(seq, now)
+        return seqs
+
+    def report(self, lsr: int, dlsr: int) -> ReportBlock | None:
+        """The publisher's receiver report block (RFC 3550 section 6.4.1); None before the first packet.
+
+        Args:
+            lsr, dlsr: of the last sender report, see there.
+        """
+        if self._raw < 0:
+            return None
+        expected = self._raw - self._raw_first + 1
+        received = self._received
+        new_expected, new_received = expected - self._reported[0], received - self._reported[1]
+        self._reported = (expected, received)
+        lost_now = max(0, new_expected - new_received)
+        fraction = min(255, lost_now * 256 // new_expected) if new_expected > 0 else 0
+        lost = max(0, min(expected - received, 0x7FFFFF))
+        return ReportBlock(self.ssrc, fraction, lost, self._raw & 0xFFFFFFFF, int(self._jitter), lsr, dlsr)
+
+    @property
+    def receivers(self) -> int:
+        """Slots that take packets now."""
+        return len(self._entries)
+
+    @property
+    def lost(self) -> int:
+        """Packets that never came."""
+        return max(0, self._raw - self._raw_first + 1 - self._received) if self._raw >= 0 else 0

@@ -1,0 +1,1 @@
+"""One UDP port: demultiplexing, ICE-lite, DTLS, SRTP and SDP answers. Knows peers, not lessons."""

@@ -1,0 +1,166 @@
+"""One peer on the UDP port: its ICE credentials, its DTLS handshake, its SRTP keys, and when it was last heard.
+
+Pure: datagrams and `now` go in, datagrams to send come out. It knows no socket and refuses to know what the media is.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from liveclass.errors import PeerError
+from liveclass.transport.batch import Address, kernel_address
+from liveclass.transport.dtls import Dtls, Identity
+from liveclass.transport.ice import IceLite, new_credentials
+from liveclass.transport.sdp import Offer
+from liveclass.transport.srtp import SrtpReceiver, SrtpSender
+
+MAX_ADDRESSES = 8
+"""Addresses that one peer may be bound to at a time (mediasoup's number): more is a scan, not a change of network."""
+
+CHECKS_PER_S = 50.0
+"""Connectivity checks answered per peer and second: a full agent sends one per pair each 50 ms at its start."""
+
+Reason = Literal["timeout", "peer_closed", "failed"]
+
+
+class Handler(Protocol):
+    """What a session's media goes to. Datagrams are still protected; calls never raise."""
+
+    def connected(self, now: float) -> None: ...
+
+    def moved(self, now: float) -> None:
+        """The peer is reached at another address now."""
+
+    def rtp(self, datagram: bytes, now: float) -> None: ...
+
+    def rtcp(self, datagram: bytes, now: float) -> None: ...
+
+    def closed(self, reason: Reason, now: float) -> None: ...
+
+
+class PeerSession:
+    """A peer from its offer to its end.
+
+    Args:
+        session: the unguessable id that names it to those above.
+        offer: what the peer offered; its candidates are never used.
+    """
+
+    __slots__ = (
+        "_budget",
+        "_budget_at",
+        "_credentials",
+        "_ice",
+        "address",
+        "addresses",
+        "created",
+        "dtls",
+        "handler",
+        "heard",
+        "id",
+        "name",
+        "receiver",
+        "remote_ufrag",
+        "restarts",
+        "sender",
+    )
+
+    def __init__(self, session: str, identity: Identity, offer: Offer, handler: Handler, now: float) -> None:
+        self.id = session
+        self.handler = handler
+        self._credentials = new_credentials()
+        self._ice = IceLite(*self._credentials, offer.ufrag, offer.pwd)
+        self.dtls = Dtls(identity, offer.fingerprints, role=offer.dtls_role, now=now)
+        self.sender: SrtpSender | None = None
+        self.receiver: SrtpReceiver | None = None
+        self.address: Address | None = None
+        self.name = b""
+        self.addresses: dict[Address, None] = {}
+        self.remote_ufrag = offer.ufrag
+        self.created = now
+        self.heard = now
+        self.restarts = 0
+        self._budget = CHECKS_PER_S
+        self._budget_at = now
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """The newest local ICE user fragment and password."""
+        return self._credentials
+
+    @property
+    def ufrags(self) -> Sequence[str]:
+        """Every local user fragment that is answered now."""
+        return self._ice.ufrags
+
+    def restart(self, remote_ufrag: str, remote_pwd: str) -> tuple[str, str]:
+        """Begin an ICE restart: new credentials are answered at once, the old ones until the new are used.
+
+        Returns:
+            The new local user fragment and password.
+        """
+        self._credentials = new_credentials()
+        self._ice.restart(*self._credentials, remote_ufrag, remote_pwd)
+        self.remote_ufrag = remote_ufrag
+        self.restarts += 1
+        return self._credentials
+
+    def stun(self, datagram: bytes, address: Address, now: float) -> bytes | None:
+        """A connectivity or consent check addressed to one of our user fragments.
+
+        Returns:
+            The answer; None where there is to be none (wrong integrity, too many).
+        """
+        self._budget = min(CHECKS_PER_S, self._budget + (now - self._budget_at) * CHECKS_PER_S)
+        self._budget_at = now
+        if self._budget < 1.0:
+            return None
+        self._budget -= 1.0
+        result = self._ice.receive(datagram, address, now)
+        if result.reply is None or not result.valid:
+            return result.reply
+        self.heard = now
+        self.addresses.pop(address, None)
+        while len(self.addresses) >= MAX_ADDRESSES:
+            del self.addresses[next(iter(self.addresses))]
+        self.addresses[address] = None
+        if (result.nominated or self.address is None) and address != self.address:
+            self.address = address
+            self.name = kernel_address(address)
+        return result.reply
+
+    def begin(self, now: float) -> list[bytes]:
+        """The first datagrams, once the peer's address is known: none unless the peer insists on being asked."""
+        return self.dtls.start(now)
+
+    def handshake(self, datagram: bytes, now: float) -> list[bytes]:
+        """A DTLS record from a bound address; connects the handler when keys are there.
+
+        Returns:
+            Datagrams to send to the peer.
+        """
+        self.heard = now
+        before = self.dtls.state
+        replies = self.dtls.receive(datagram, now)
+        self._follow(before, now)
+        return replies
+
+    def poll(self, now: float) -> list[bytes]:
+        """Retransmissions of a handshake whose answer is late."""
+        before = self.dtls.state
+        replies = self.dtls.poll(now)
+        self._follow(before, now)
+        return replies
+
+    def _follow(self, before: str, now: float) -> None:
+        state = self.dtls.state
+        if state == before:
+            return
+        if state == "connected":
+            keys = self.dtls.keys
+            if keys is None:
+                raise PeerError("The handshake ended without keys.")
+            self.sender = SrtpSender(keys, allow_repeat=True)
+            self.receiver = SrtpReceiver(keys)
+            self.handler.connected(now)
+        elif state in {"failed", "closed"}:
+            self.handler.closed("failed" if state == "failed" else "peer_closed", now)

@@ -1,0 +1,257 @@
+"""A track and the slots that show it, in virtual time: what leaves the relay, packet by packet."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveclass.relay import slot as slot_module
+from liveclass.relay import track as track_module
+from liveclass.relay.fanout import Entry
+from liveclass.relay.slot import Slot
+from liveclass.relay.source import SourceInfo, SourceKind
+from liveclass.relay.track import Track
+from liveclass.rtp.codec import Codec
+from liveclass.rtp.packet import build_packet, parse
+from liveclass.transport.batch import Batch
+from liveclass.transport.sdp import OfferedCodec
+
+VP8, OPUS = Codec("VP8"), Codec("opus")
+KEYFRAME, DELTA = b"\x10\x00\x00\x00key", b"\x10\x01\x00\x00delta"
+"""VP8 payload descriptors with the start bit, then a frame header whose lowest bit says keyframe (RFC 7741)."""
+
+
+class Sent(NamedTuple):
+    """A packet as one receiver gets it."""
+
+    payload_type: int
+    seq: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+
+
+class Wire:
+    """Takes the place of the fan-out and notes every packet per stream."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+
+    def forward(self, _batch: object, packet: bytes, seq: int, timestamp: int, entries: list[Entry]) -> int:
+        for _, _, seq_offset, time_offset, ssrc in entries:
+            out_time = (timestamp + time_offset) & 0xFFFFFFFF
+            self.sent.append(Sent(packet[1] & 0x7F, (seq + seq_offset) & 0xFFFF, out_time, ssrc, packet[12:]))
+        return 0
+
+    def of(self, slot: Slot) -> list[Sent]:
+        return [packet for packet in self.sent if packet.ssrc == slot.ssrc]
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    made = Wire()
+    monkeypatch.setattr(track_module, "forward", made.forward)
+    monkeypatch.setattr(slot_module, "forward", made.forward)
+    return made
+
+
+def make_track(codec: Codec = VP8, kind: SourceKind = "camera", sinks: Sequence[Any] = ()) -> Track:
+    info = SourceInfo("s", "t1", "teacher", "Li", kind, codec)
+    batch = cast("Batch", None)
+    return Track(info, 1111, 96, batch, list(sinks), cache_packets=64, keyframe_interval_s=0.5)
+
+
+def make_slot(codec: Codec = VP8, payload_type: int = 100, rtx: int | None = 101) -> Slot:
+    slot = Slot("0", codec.kind, [OfferedCodec(payload_type, codec, frozenset(), rtx, "")])
+    slot.connect(object(), b"address")
+    return slot
+
+
+def feed(
+    track: Track, seq: int, timestamp: int, payload: bytes = DELTA, now: float = 0.0, repaired: bool = False
+) -> None:
+    packet = build_packet(96, True, seq, timestamp, 1111, payload)
+    view = parse(packet)
+    track.receive(packet, view, seq & 0xFFFF, now, repaired=repaired, begin=view.payload_offset)
+
+
+def test_a_newcomer_starts_at_a_keyframe_and_asks_for_one(wire: Wire) -> None:
+    track, slot = make_track(), make_slot()
+    feed(track, 10, 0)
+    slot.show(track, 0.0)
+    assert track.keyframe_due(0.0)
+    feed(track, 11, 3000)
+    assert wire.of(slot) == []
+    feed(track, 12, 6000, KEYFRAME)
+    feed(track, 13, 9000)
+    assert [p.payload for p in wire.of(slot)] == [KEYFRAME, DELTA]
+
+
+def test_a_keyframe_is_asked_for_again_until_one_passes_but_not_more_often_than_the_interval() -> None:
+    track = make_track()
+    feed(track, 10, 0)
+    track.request_keyframe(0.0)
+    asked = [now / 100 for now in range(0, 200) if track.keyframe_due(now / 100)]
+    assert asked == [0.0, 0.5, 1.0, 1.5]
+    feed(track, 11, 3000, KEYFRAME, 2.0)
+    assert not any(track.keyframe_due(2 + n / 10) for n in range(50))
+
+
+def test_sound_starts_with_the_next_packet(wire: Wire) -> None:
+    track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
+    feed(track, 10, 0, b"a")
+    slot.show(track, 0.0)
+    feed(track, 11, 960, b"b")
+    assert [p.payload for p in wire.of(slot)] == [b"b"]
+    assert wire.of(slot)[0].payload_type == 111
+
+
+def test_first_sequence_numbers_stay_below_the_rollover() -> None:
+    assert all(make_slot()._next_seq < 0x8000 for _ in range(200))
+
+
+def test_numbers_and_timestamps_go_on_when_the_publisher_changes(wire: Wire) -> None:
+    first, second, slot = make_track(), make_track(), make_slot()
+    slot.show(first, 0.0)
+    feed(first, 65534, 4_294_960_000, KEYFRAME, 1.0)
+    feed(first, 65535, 4_294_963_000, DELTA, 1.033)
+    feed(first, 0, 4_294_966_000, DELTA, 1.066)
+    slot.show(second, 2.0)
+    feed(second, 500, 77, KEYFRAME, 3.066)
+    feed(second, 501, 3077, DELTA, 3.1)
+    out = wire.of(slot)
+    steps = [(b.seq - a.seq) & 0xFFFF for a, b in itertools.pairwise(out)]
+    assert steps == [1, 1, 1, 1]
+    times = [(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in itertools.pairwise(out)]
+    assert times == [3000, 3000, 180_000, 3000]
+
+
+def test_a_jump_of_the_publisher_is_numbered_on_without_a_hole(wire: Wire) -> None:
+    track, slot = make_track(), make_slot()
+    slot.show(track, 0.0)
+    feed(track, 100, 0, KEYFRAME)
+    feed(track, 20_100, 3000)
+    feed(track, 20_101, 6000)
+    out = wire.of(slot)
+    assert [(p.seq - out[0].seq) & 0xFFFF for p in out] == [0, 1, 2]
+
+
+def test_a_packet_that_comes_twice_goes_out_once(wire: Wire) -> None:
+    track, slot = make_track(), make_slot()
+    slot.show(track, 0.0)
+    for seq, payload in ((1, KEYFRAME), (2, DELTA), (2, DELTA), (1, KEYFRAME)):
+        feed(track, seq, seq * 3000, payload)
+    feed(track, 2, 6000, DELTA, repaired=True)
+    assert len(wire.of(slot)) == 2
+
+
+def test_a_late_packet_from_before_the_start_is_not_sent(wire: Wire) -> None:
+    track, slot, old = make_track(), make_slot(), make_slot()
+    old.show(track, 0.0)
+    feed(track, 10, 0, KEYFRAME)
+    slot.show(track, 0.0)
+    feed(track, 12, 6000, KEYFRAME)
+    feed(track, 11, 3000)
+    assert [p.timestamp - wire.of(slot)[0].timestamp for p in wire.of(slot)] == [0]
+    assert len(wire.of(old)) == 3
+
+
+def test_retransmissions_carry_the_original_number(wire: Wire) -> None:
+    track, slot = make_track(), make_slot()
+    slot.show(track, 0.0)
+    feed(track, 10, 0, KEYFRAME)
+    feed(track, 11, 3000)
+    first = wire.of(slot)[0].seq
+    assert slot.retransmit(cast("Batch", None), [(first + 1) & 0xFFFF, (first + 5) & 0xFFFF], 10) == 1
+    again = wire.sent[-1]
+    assert again.ssrc == slot.rtx_ssrc
+    assert again.payload_type == 101
+    assert again.payload == ((first + 1) & 0xFFFF).to_bytes(2, "big") + DELTA
+    assert again.timestamp == wire.of(slot)[1].timestamp
+
+
+def test_without_rtx_the_very_same_packet_goes_out_again(wire: Wire) -> None:
+    track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
+    slot.show(track, 0.0)
+    feed(track, 10, 0, b"a")
+    before = wire.of(slot)[0]
+    slot.retransmit(cast("Batch", None), [before.seq], 10)
+    assert wire.of(slot) == [before, before]
+
+
+def test_a_packet_of_the_former_publisher_can_still_be_had(wire: Wire) -> None:
+    first, second, slot = make_track(), make_track(), make_slot()
+    slot.show(first, 0.0)
+    feed(first, 10, 0, KEYFRAME)
+    lost = wire.of(slot)[0]
+    slot.show(second, 1.0)
+    feed(second, 90, 0, KEYFRAME, 1.1)
+    assert slot.retransmit(cast("Batch", None), [lost.seq], 10) == 1
+    assert wire.sent[-1].payload[2:] == KEYFRAME
+    assert wire.sent[-1].timestamp == lost.timestamp
+
+
+def test_repairs_have_a_budget(wire: Wire) -> None:
+    track, slot = make_track(), make_slot()
+    slot.show(track, 0.0)
+    for n in range(20):
+        feed(track, n, n * 3000, KEYFRAME)
+    first = wire.of(slot)[0].seq
+    assert slot.retransmit(cast("Batch", None), [first + n for n in range(20)], 7) == 7
+
+
+def test_a_muted_stretch_leaves_no_hole(wire: Wire) -> None:
+    track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
+    slot.show(track, 0.0)
+    feed(track, 10, 0, b"a")
+    track.muted = True
+    feed(track, 11, 960, b"secret")
+    feed(track, 14, 3840, b"secret")
+    track.muted = False
+    feed(track, 15, 4800, b"b")
+    out = wire.of(slot)
+    assert [p.payload for p in out] == [b"a", b"b"]
+    assert (out[1].seq - out[0].seq) & 0xFFFF == 1
+
+
+def test_a_slot_whose_browser_lacks_the_codec_stays_empty() -> None:
+    slot = make_slot(Codec("H264", {"profile-level-id": "42e01f", "packetization-mode": "1"}))
+    assert not slot.show(make_track(VP8), 0.0)
+    assert slot.track is None
+
+
+def test_receiver_reports_count_what_was_lost() -> None:
+    track = make_track()
+    for seq in (10, 11, 14):
+        feed(track, seq, seq * 3000)
+    block = track.report(0, 0)
+    assert block is not None
+    assert block.lost == 2
+    assert block.fraction_lost == 2 * 256 // 5
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-3, 40), st.booleans()), min_size=1, max_size=80))
+def test_no_number_is_ever_used_for_two_packets(steps: list[tuple[int, int, bool]]) -> None:
+    """Row 8: wraps, loss, reordering, changes of publisher; (ssrc, seq) with two payloads would stop the receiver."""
+    patch = pytest.MonkeyPatch()
+    wire = Wire()
+    patch.setattr(track_module, "forward", wire.forward)
+    try:
+        tracks, slot = [make_track() for _ in range(3)], make_slot()
+        seqs = [65_500, 10, 32_760]
+        for number, (which, step, switch) in enumerate(steps):
+            now = number * 0.02
+            if switch:
+                slot.show(tracks[which], now)
+            seqs[which] += step
+            feed(tracks[which], seqs[which], number * 3000, KEYFRAME + bytes((number,)), now)
+        used: dict[int, bytes] = {}
+        for packet in wire.of(slot):
+            assert used.setdefault(packet.seq, packet.payload) == packet.payload
+        jumps = [(b.seq - a.seq) & 0xFFFF for a, b in zip(wire.of(slot), wire.of(slot)[1:], strict=False)]
+        assert all(jump < 0x8000 or jump > 0xFFFF - 100 for jump in jumps)
+    finally:
+        patch.undo()
