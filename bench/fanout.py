@@ -1,0 +1,207 @@
+"""One publisher, N subscribers, one server under test: what a forwarded packet costs and how late it is.
+
+See README.md beside this file. Everything happens on loopback.
+"""
+
+import argparse
+import glob
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from typing import Any
+
+from bench import clip
+from bench.adapters import ADAPTERS, HERE
+from bench.generator import Child, publish, subscribe
+from bench.measure import cpu_seconds, latencies, machine, percentile, rss_mb
+from bench.peer import PROFILES, VIDEO
+
+RESULTS = os.path.join(HERE, "results")
+
+
+def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
+    """One run: a fresh server, one publisher, `n` subscribers; everything that was measured."""
+    adapter = ADAPTERS[args.adapter](args)
+    children: list[Child] = []
+    try:
+        adapter.start()
+        rss_idle = rss_mb(adapter.pid)
+        publisher = Child(publish, adapter, args)
+        children.append(publisher)
+        profile = publisher.get()
+        time.sleep(3)
+        rss_publisher = rss_mb(adapter.pid)
+        subscribers = Child(subscribe, adapter, args, n)
+        children.append(subscribers)
+        joins, failures = subscribers.get(60 + 5 * n)
+        time.sleep(args.settle)
+
+        pids = [adapter.pid, publisher.process.pid or 0, subscribers.process.pid or 0]
+        cpu0, all0, since = [cpu_seconds(p) for p in pids], machine(), time.time_ns()
+        before = subscribers.ask("mark")
+        time.sleep(args.seconds)
+        cpu1, all1, until = [cpu_seconds(p) for p in pids], machine(), time.time_ns()
+        after = subscribers.ask("mark")
+        rss = rss_mb(adapter.pid)
+
+        samples = subscribers.ask("stop")
+        sent, stamps, closed = publisher.ask("stop")
+        seconds = (until - since) / 1e9
+        server, *generator = [(b - a) / seconds for a, b in zip(cpu0, cpu1, strict=True)]
+        delta = [
+            (kind, [y - x for x, y in zip(a.get(kind, (0, 0, 0, 0)), b[kind], strict=True)])
+            for a, b in zip(before, after, strict=True)
+            for kind in b
+        ]
+        packets, octets, _, expected = [sum(values[i] for _, values in delta) for i in range(4)]
+        frames = sum(values[2] for kind, values in delta if kind == "video")
+        busy, stolen, total = all1 - all0
+        late = [v for arrivals, _ in samples for v in latencies(arrivals, stamps, since, until)]
+        published = sum(since <= t <= until for t in sent) / seconds
+        forwarded = packets / seconds
+        return {
+            "adapter": args.adapter,
+            "label": args.label,
+            "n": n,
+            "joined": len(joins),
+            "failures": failures[:3],
+            "srtp": profile,
+            "seconds": round(seconds, 2),
+            "published_pps": round(published, 1),
+            "offered_pps": round(published * n, 1),
+            "delivered_pps": round(forwarded, 1),
+            "delivered_kbps_per_sub": round(octets * 8 / seconds / 1000 / max(len(joins), 1), 1),
+            "video_fps_per_sub": round(frames / seconds / max(len(joins), 1), 2),
+            "loss_pct": round(100 * (1 - packets / expected), 3) if expected else None,
+            "server_cpu": round(server, 4),
+            "us_per_packet": round(1e6 * server / forwarded, 2) if forwarded else None,
+            "ms_cpu_per_sub_second": round(1000 * server / max(len(joins), 1), 3),
+            "generator_cpu": [round(c, 3) for c in generator],
+            "others_cpu": round(busy / seconds - server - sum(generator), 3),
+            "machine_busy_pct": round(100 * busy / total, 1),
+            "machine_steal_pct": round(100 * stolen / total, 1),
+            "rss_idle_mb": round(rss_idle, 1),
+            "rss_mb": round(rss, 1),
+            "rss_per_sub_kb": round(1024 * (rss - rss_publisher) / n, 1),
+            "latency_p50_ms": percentile(late, 50),
+            "latency_p99_ms": percentile(late, 99),
+            "latency_frames": len(late),
+            "undecryptable": sum(u for _, u in samples),
+            "join_p50_ms": percentile([1000 * j for j in joins], 50),
+            "join_p95_ms": percentile([1000 * j for j in joins], 95),
+            "publisher_closed": closed,
+        }
+    except Exception as e:
+        if adapter.process:
+            print(adapter.tail(), file=sys.stderr)
+        return {"adapter": args.adapter, "label": args.label, "n": n, "error": f"{type(e).__name__}: {e}"}
+    finally:
+        for child in children:
+            if child.process.is_alive():
+                child.process.terminate()
+            child.end()
+        adapter.stop()
+
+
+# --- reporting
+
+COLUMNS = [  # title, key
+    ("N", "n"),
+    ("joined", "joined"),
+    ("offered/s", "offered_pps"),
+    ("delivered/s", "delivered_pps"),
+    ("fps/sub", "video_fps_per_sub"),
+    ("loss %", "loss_pct"),
+    ("server CPU s/s", "server_cpu"),
+    ("us/packet", "us_per_packet"),
+    ("RSS MB", "rss_mb"),
+    ("KB/sub", "rss_per_sub_kb"),
+    ("late p50 ms", "latency_p50_ms"),
+    ("p99", "latency_p99_ms"),
+    ("join p50 ms", "join_p50_ms"),
+    ("p95", "join_p95_ms"),
+    ("gen. CPU", "generator_cpu"),
+    ("others' CPU", "others_cpu"),
+    ("steal %", "machine_steal_pct"),
+]
+
+
+def table(files: list[str]) -> str:
+    """Medians over the repeats, one row per label and N."""
+    rows = [["server", "runs"] + [title for title, _ in COLUMNS]]
+    for path in files:
+        with open(path) as f:
+            runs = json.load(f)["runs"]
+        for n in sorted({r["n"] for r in runs}):
+            good = [r for r in runs if r["n"] == n and "error" not in r]
+            row = [runs[0]["label"], f"{len(good)}/{sum(r['n'] == n for r in runs)}"]
+            for _, key in COLUMNS:
+                values = [sum(r[key]) if isinstance(r[key], list) else r[key] for r in good if r[key] is not None]
+                row.append(f"{statistics.median(values):.5g}" if values else "-")
+            rows.append(row)
+    lines = ["| " + " | ".join(r) + " |" for r in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("adapter", choices=[*ADAPTERS, "table"])
+    parser.add_argument("-n", default="1,10,50", help="numbers of subscribers, e.g. 1,10,50")
+    parser.add_argument("--seconds", type=float, default=15, help="steady state that is measured")
+    parser.add_argument("--settle", type=float, default=3, help="seconds between the last join and measuring")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--parallel", type=int, default=4, help="joins at a time")
+    parser.add_argument("--srtp", choices=PROFILES, default="cm80", help="SRTP profile offered by the clients")
+    parser.add_argument("--bitrate", type=int, default=1_200_000, help="REMB of each subscriber, bit/s")
+    parser.add_argument("--label", help="name of the results (default: the adapter's)")
+    parser.add_argument("--janus-loops", type=int, default=0, help="Janus's event_loops (default: a thread a peer)")
+    parser.add_argument("--codec", choices=VIDEO, default="h264", help="of the picture that is published")
+    parser.add_argument("--serve", nargs="*", default=[], help="further options of `liveclass serve`")
+    parser.add_argument("--whip-url")
+    parser.add_argument("--whep-url")
+    parser.add_argument("--token", help="bearer token for WHIP and WHEP")
+    parser.add_argument("--cmd", help="starts the WHIP server (else it runs already: give --pid)")
+    parser.add_argument("--pid", type=int)
+    args = parser.parse_args()
+    if args.adapter == "table":
+        print(table(sorted(glob.glob(os.path.join(RESULTS, "fanout-*.json")))))
+        return
+    if ADAPTERS[args.adapter].own_network and not os.environ.get("BENCH_NETNS"):
+        # in there is nothing but loopback, and an interface in 127/8 that the server does not skip
+        setup = (
+            "ip link set lo up && ip link add bench0 type ifb && ip addr add 127.77.0.1/32 dev bench0"
+            ' && ip link set bench0 up && exec "$@"'
+        )
+        os.environ["BENCH_NETNS"] = "1"
+        os.execvp(  # noqa: S606
+            "unshare", ["unshare", "-n", "sh", "-c", setup, "sh", sys.executable, "-m", "bench.fanout", *sys.argv[1:]]
+        )
+    args.label = args.label or args.adapter
+    path = os.path.join(RESULTS, f"fanout-{args.label}.json")
+    clip.load(args.codec)
+    os.makedirs(RESULTS, exist_ok=True)
+    runs = []
+    for _ in range(args.repeat):
+        for n in map(int, args.n.split(",")):
+            runs.append(run(args, n))
+            print(json.dumps(runs[-1]), flush=True)
+            with open(path, "w") as f:
+                json.dump(
+                    {
+                        "date": time.strftime("%Y-%m-%d %H:%M"),
+                        "kernel": platform.release(),
+                        "cores": os.cpu_count(),
+                        "python": platform.python_version(),
+                        "runs": runs,
+                    },
+                    f,
+                    indent=1,
+                )
+    print(table([path]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Lessons, links and recordings in a database (SQLAlchemy). Knows no HTTP and no media."""
