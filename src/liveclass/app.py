@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,9 @@ STATIC_DIR = Path(__file__).parent / "web"
 
 RECORDING_TICK_S = 0.15
 """How often the recorder's deadlines are served: a fragment of at most 1 s is late by this."""
+
+CERTIFICATE_S = 6 * 3600.0
+"""How often certificate files are read again: renewals come weeks before the old one ends."""
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """Packets are freed by reference count; the cycle collector would otherwise pause the fan-out several times a second."""
@@ -122,8 +126,10 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
         stack.push_async_callback(runner.cleanup)
         ticking = asyncio.create_task(_tick(recordings))
         stack.push_async_callback(_cancel, ticking)
+        if tls is not None:
+            renewing = asyncio.create_task(_renew(tls, settings))
+            stack.push_async_callback(_cancel, renewing)
         await lessons.start()
-        stack.push_async_callback(lessons.close)
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_address=True, backlog=512)
         try:
             await site.start()
@@ -198,6 +204,16 @@ async def _tick(recordings: Recordings) -> None:
         except Exception:
             log.exception("the recorder's tick failed")
         await asyncio.sleep(RECORDING_TICK_S)
+
+
+async def _renew(tls: ssl.SSLContext, settings: Settings) -> None:
+    """Take a renewed certificate without a restart: lessons outlive certificates."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_S)
+        try:
+            certificates.refresh(tls, settings)
+        except UsageError as error:
+            log.warning("the certificate was not renewed: %s", error)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

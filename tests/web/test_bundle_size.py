@@ -1,0 +1,78 @@
+"""The pages are light, complete in themselves, and cacheable for ever: judged by the built files."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PAGES = ("index", "teach", "class", "replay")
+LIMITS = {"index": 60_000, "class": 60_000, "teach": 120_000, "replay": 180_000}
+"""Bytes over the wire, in the larger of the two encodings, of all that a page loads before media."""
+
+LINK = re.compile(r"""(?:src|href|import)\s*=?\s*\(?\s*["'`]([^"'`]+\.(?:js|css|svg))["'`]""")
+CHUNK = re.compile(r"""["'`](?:\.?/)?(?:assets/)?([A-Za-z0-9_.-]+-[A-Za-z0-9_-]{8}\.(?:js|css|svg))["'`]""")
+HASHED = re.compile(r".+-[A-Za-z0-9_-]{8}\.(?:js|css|svg|png|woff2)")
+
+NOT_FETCHED = (
+    # Names of XML vocabularies and of a kind of metadata in MP4, which look like addresses and are none.
+    "http://www.w3.org/",
+    "https://www.w3.org/",
+    "https://aomedia.org/emsg/ID3",
+)
+
+
+def loaded(folder: Path, page: str) -> Iterator[Path]:
+    """The page and every script, style and picture that it can reach, lazily loaded ones included."""
+    seen: set[Path] = set()
+    waiting = [folder / f"{page}.html"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        yield path
+        text = path.read_text("utf-8")
+        names = {Path(name).name for name in LINK.findall(text)} | set(CHUNK.findall(text))
+        waiting += [folder / "assets" / name for name in names if (folder / "assets" / name).is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_within_its_size(pages: Path, page: str) -> None:
+    files = list(loaded(pages, page))
+    assert any(path.suffix == ".js" for path in files), "the walk found no script: it walks wrongly"
+    sizes = {
+        ending: sum(path.with_name(path.name + ending).stat().st_size for path in files) for ending in (".gz", ".br")
+    }
+    print(f"{page}: {sizes['.gz']} bytes as gzip, {sizes['.br']} as brotli, {len(files)} files")
+    assert sizes[".br"] < sizes[".gz"] <= LIMITS[page], sizes
+
+
+def test_the_replay_player_is_counted_and_loaded_by_no_other_page(pages: Path) -> None:
+    players = {page: [path.name for path in loaded(pages, page) if "hls" in path.name] for page in PAGES}
+    assert len(players.pop("replay")) == 1
+    assert not any(players.values()), players
+
+
+def test_every_asset_has_a_hash_in_its_name_and_two_encodings(pages: Path) -> None:
+    assets = [path for path in (pages / "assets").iterdir() if path.suffix not in (".gz", ".br")]
+    assert assets
+    for path in assets:
+        assert HASHED.fullmatch(path.name), path.name
+        assert path.with_name(path.name + ".br").is_file()
+        assert path.with_name(path.name + ".gz").is_file()
+
+
+def test_no_page_names_another_host(pages: Path) -> None:
+    for page in PAGES:
+        for path in loaded(pages, page):
+            hosts = set(re.findall(r"""https?://[^\s"'`<>)]+|["'`(]//[a-z0-9][^\s"'`<>)]*""", path.read_text("utf-8")))
+            strange = {host for host in hosts if not host.startswith(NOT_FETCHED)}
+            assert not strange, f"{path.name}: {strange}"
+
+
+def test_pages_carry_no_inline_script_or_style(pages: Path) -> None:
+    """So that the policy of the server can forbid both."""
+    for page in PAGES:
+        text = (pages / f"{page}.html").read_text("utf-8")
+        assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=", text), page

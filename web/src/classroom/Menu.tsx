@@ -1,0 +1,113 @@
+/** The quiet menu: name, volume, devices, language, leave. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { JSX } from "preact";
+import { t } from "../lib/i18n";
+import { Button } from "../ui/Button";
+import { DeviceFields } from "../ui/DeviceFields";
+import { Icon } from "../ui/Icon";
+import { LanguageSwitch } from "../ui/LanguageSwitch";
+import type { ClassroomModel } from "./model";
+
+const SAVED_SHOWN_MS = 2_000;
+
+export interface MenuProps {
+  readonly model: ClassroomModel;
+  readonly onClose: () => void;
+}
+
+export function Menu({ model, onClose }: MenuProps): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current?.focus();
+    return () => (before as HTMLElement | null)?.focus?.();
+  }, []);
+  const { sound } = model.page;
+  const recorded = model.page.view.value?.recording.classrooms === true;
+  return (
+    <div
+      ref={box}
+      class="menu"
+      role="dialog"
+      aria-label={t("menu.title")}
+      tabIndex={-1}
+      onKeyDown={(event) => event.key === "Escape" && onClose()}
+      data-test="menu"
+    >
+      <div class="menu-head">
+        <h2>{t("menu.title")}</h2>
+        <Button label={t("close")} icon="close" shape="icon-only" look="quiet" onPress={onClose} />
+      </div>
+      <NameField model={model} />
+      <label class="field">
+        <span class="field-label">{t("menu.volume")}</span>
+        <span class="volume">
+          <Icon name={sound.volume.value === 0 ? "sound-off" : "sound"} />
+          <input
+            type="range"
+            min="0"
+            max="100"
+            step="5"
+            value={Math.round(sound.volume.value * 100)}
+            onInput={(event) => sound.setVolume(Number(event.currentTarget.value) / 100)}
+          />
+        </span>
+      </label>
+      <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={sound} />
+      <p class="menu-recorded">{t(recorded ? "class.recorded.yes" : "class.recorded.no")}</p>
+      <div class="menu-foot">
+        <LanguageSwitch />
+        <Button
+          label={t("menu.leave")}
+          icon="leave"
+          onPress={() => {
+            onClose();
+            model.leave();
+          }}
+          test="leave"
+        />
+      </div>
+    </div>
+  );
+}
+
+/** What this classroom is called; the volunteer calls on it by this name. */
+export function NameField({ model }: { readonly model: ClassroomModel }): JSX.Element {
+  const saved = useSignal(false);
+  const draft = useSignal<string | null>(null);
+  const name = draft.value ?? model.me.value?.name ?? "";
+  const changed = draft.value !== null && draft.value.trim() !== "" && draft.value !== model.me.value?.name;
+  const save = (event: Event): void => {
+    event.preventDefault();
+    if (!changed || !model.rename(name)) return;
+    draft.value = null;
+    saved.value = true;
+    setTimeout(() => (saved.value = false), SAVED_SHOWN_MS);
+  };
+  return (
+    <form class="name-field" onSubmit={save}>
+      <label class="name-label">
+        <span class="field-label">{t("menu.name")}</span>
+        <input
+          type="text"
+          maxLength={80}
+          autocomplete="off"
+          value={name}
+          onInput={(event) => (draft.value = event.currentTarget.value)}
+          data-test="name"
+        />
+      </label>
+      {changed ? (
+        <button type="submit" class="button button-primary">
+          {t("menu.name.save")}
+        </button>
+      ) : (
+        <span class="name-saved" role="status">
+          {saved.value ? t("menu.name.saved") : ""}
+        </span>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,245 @@
+/** Every state of the live pages without a server, for looking at them: `/dev/stories.html?story=class-called&lang=en`.
+ * Part of no build. Pictures are drawn on a canvas. */
+
+import { render } from "preact";
+import "../style/tokens.css";
+import "../style/base.css";
+import "../style/live.css";
+import { ClassroomModel } from "../classroom/model";
+import { ClassroomPage } from "../classroom/ClassroomPage";
+import type { Participant, RecordingInfo, Slot } from "../generated/messages";
+import type { PageLink } from "../lib/api";
+import { applyToDocument, language } from "../lib/i18n";
+import type { LessonView } from "../lib/lesson-view";
+import { IDLE } from "../lib/link-state";
+import type { LivePage } from "../lib/live-page";
+import type { MediaSession } from "../lib/media-session";
+import { OFF } from "../lib/media-state";
+import type { Signalling } from "../lib/signalling";
+import type { Seat } from "../lib/whep";
+import { TeachModel } from "../teach/model";
+import { TeachPage } from "../teach/TeachPage";
+import { WrongLink } from "../ui/Gate";
+
+const search = new URLSearchParams(location.search);
+const story = search.get("story") ?? "";
+language.value = search.get("lang") ?? "zh-CN";
+applyToDocument();
+const zh = language.value === "zh-CN";
+
+/** A moving picture with something on it. */
+function drawn(kind: "face" | "board" | "class"): MediaStream {
+  const canvas = document.createElement("canvas");
+  canvas.width = 1280;
+  canvas.height = 720;
+  const ctx = canvas.getContext("2d");
+  const draw = (time: number): void => {
+    if (ctx === null) return;
+    if (kind === "board") {
+      ctx.fillStyle = "#fdfdfb";
+      ctx.fillRect(0, 0, 1280, 720);
+      ctx.fillStyle = "#1e2a2f";
+      ctx.font = "72px sans-serif";
+      ctx.fillText(zh ? "第三课 春天来了" : "Lesson 3: Spring", 120, 180);
+      ctx.font = "48px sans-serif";
+      [1, 2, 3].forEach((n) => ctx.fillText(`${n}.  ${"▁".repeat(9 + n * 4)}`, 140, 240 + n * 100));
+    } else {
+      const wall = ctx.createLinearGradient(0, 0, 1280, 720);
+      wall.addColorStop(0, kind === "face" ? "#8fb3a6" : "#d4b483");
+      wall.addColorStop(1, kind === "face" ? "#4e7a6c" : "#7b5d3a");
+      ctx.fillStyle = wall;
+      ctx.fillRect(0, 0, 1280, 720);
+      const heads = kind === "face" ? [[640, 330, 150]] : [[300, 420, 70], [520, 400, 70], [760, 420, 70], [980, 400, 70]];
+      for (const [x = 0, y = 0, r = 0] of heads) {
+        ctx.fillStyle = "#2c3e50";
+        ctx.fillRect(x - r * 1.4, y + r * 0.9, r * 2.8, 720);
+        ctx.fillStyle = "#e8c39e";
+        ctx.beginPath();
+        ctx.arc(x, y + Math.sin(time / 400 + x) * 6, r, 0, 7);
+        ctx.fill();
+      }
+    }
+  };
+  draw(0);
+  setInterval(() => draw(performance.now()), 100);
+  return canvas.captureStream(10);
+}
+
+/** A sound track that says nothing. */
+function hum(): MediaStreamTrack | null {
+  return new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0] ?? null;
+}
+
+const person = (id: string, role: "teacher" | "classroom", name: string, more: Partial<Participant> = {}): Participant => ({
+  id,
+  role,
+  name,
+  online: true,
+  called: false,
+  muted: false,
+  devices: {},
+  receiving: {},
+  ...more,
+});
+
+const word = (chinese: string, english: string): string => (zh ? chinese : english);
+
+function lesson(state: "waiting" | "live" | "ended", you: string, participants: Participant[], recording?: Partial<RecordingInfo>): LessonView {
+  return {
+    you,
+    lesson: {
+      id: "abc",
+      title: word("三年级语文：春天来了", "Grade 3 Chinese: Spring is here"),
+      state,
+      language: "zh-CN",
+      starts_at_ms: state === "waiting" ? Date.now() + 754_000 : null,
+      started_at_ms: state === "live" ? Date.now() - 1_322_000 : null,
+    },
+    participants,
+    recording: { state: state === "live" ? "recording" : "off", classrooms: false, problem: "", ...recording },
+    replayUrl: state === "ended" ? "https://class.example.org/replay/k3v9qz#Zx81bGk2Jt0pXqYw5nRm3A" : "",
+    slots: [{ session: "s", slots: slots(you) }],
+    clockOffsetMs: 0,
+  };
+}
+
+const slots = (you: string): Slot[] => [
+  { mid: "4", participant: you === "t1" ? "" : "t1", kind: "camera" },
+  { mid: "5", participant: you === "t1" ? "" : "t1", kind: "screen" },
+  { mid: "6", participant: "t2", kind: "camera" },
+  { mid: "7", participant: you === "c1" ? "c9" : "c1", kind: "camera" },
+];
+
+function seats(): Seat[] {
+  const seat = (mid: string, kind: "face" | "board" | "class"): Seat =>
+    ({ mid, kind: "video", stream: drawn(kind) }) as unknown as Seat;
+  return [seat("4", "face"), seat("5", "board"), seat("6", "face"), seat("7", "class")];
+}
+
+/** Reach into the machines: a story shows states that take minutes to come about. */
+function force(target: Signalling | MediaSession, state: object): void {
+  (Reflect.get(target, "state") as { value: object }).value = state;
+}
+
+function settle(page: LivePage, view: LessonView | null, net: string): void {
+  const now = performance.now();
+  page.signalling.view.value = view;
+  const lost = net === "lost" || net === "socket";
+  if (view !== null) force(page.signalling, { ...IDLE, phase: lost ? "waiting" : "ready", lostSinceMs: lost ? now - 12_000 : null });
+  force(page.subscriber.session, { ...OFF, phase: net === "lost" || net === "media" ? "waiting" : "up", lostSinceMs: net === "" ? null : now - 12_000 });
+  page.subscriber.seats.value = seats();
+}
+
+const teacher = (devices: Participant["devices"]): Participant => person("t1", "teacher", word("王小雨", "Xiaoyu"), { devices });
+const called = { called: true, devices: { microphone: true, camera: true } };
+const good = { sound: "good", picture: "good", delay_ms: 310, kbps: 412, loss_percent: 1.4 } as const;
+
+function classrooms(): Participant[] {
+  return [
+    person("c1", "classroom", word("马尾小学 三（2）班", "Mawei School, Class 3-2"), { receiving: good }),
+    person("c2", "classroom", word("青山小学 三年级", "Qingshan School"), { receiving: { ...good, picture: "none" } }),
+    person("c3", "classroom", word("教室 3", "Classroom 3"), { receiving: { ...good, sound: "weak", picture: "none" } }),
+    person("c4", "classroom", word("石门小学", "Shimen School"), { online: false }),
+    person("c5", "classroom", word("龙泉小学 三（1）班", "Longquan School, Class 3-1"), { receiving: good }),
+  ];
+}
+
+function classStory(): ClassroomModel {
+  const link: PageLink = { kind: "class", lesson: "abc", token: "x".repeat(22) };
+  const model = new ClassroomModel(link);
+  const mine = person("c1", "classroom", word("三（2）班", "Class 3-2"));
+  model.entered.value = story !== "class-enter" && story !== "class-live-enter";
+  model.probing.value = false;
+  model.receiving.value = { ...good };
+  const both = { microphone: true, camera: true };
+  const live = (people: Participant[]): LessonView => lesson("live", "c1", people);
+  const stories: Record<string, () => void> = {
+    "class-connecting": () => settle(model.page, null, "lost"),
+    "class-enter": () => settle(model.page, lesson("waiting", "c1", [mine]), ""),
+    "class-waiting": () => settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), ""),
+    "class-live": () => settle(model.page, live([teacher(both), mine]), ""),
+    "class-live-enter": () => settle(model.page, live([teacher(both), mine]), ""),
+    "class-screen": () => settle(model.page, live([teacher({ ...both, screen: true }), mine]), ""),
+    "class-voice": () => settle(model.page, live([teacher({ microphone: true }), mine]), ""),
+    "class-weak": () => {
+      model.receiving.value = { ...good, picture: "none" };
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+    },
+    "class-lost": () => settle(model.page, live([teacher({ ...both, screen: true }), mine]), "lost"),
+    "class-called": () => {
+      const view = live([teacher({ ...both, screen: true }), { ...mine, ...called }]);
+      model.microphone.open = () => Promise.resolve();
+      model.camera.open = () => Promise.resolve();
+      settle(model.page, view, "");
+      const track = drawn("class").getVideoTracks()[0] ?? null;
+      model.camera.track.value = track;
+      model.microphone.track.value = hum();
+      force(model.publisher.session, { ...OFF, phase: "up" });
+    },
+    "class-ended": () => settle(model.page, lesson("ended", "c1", [mine]), ""),
+    "class-left": () => (model.page.left.value = true),
+  };
+  stories[story]?.();
+  return model;
+}
+
+function teachStory(): TeachModel {
+  const model = new TeachModel({ kind: "teach", lesson: "abc", token: "x".repeat(22) });
+  const track = drawn("face").getVideoTracks()[0] ?? null;
+  model.camera.track.value = track;
+  model.microphone.track.value = hum();
+  model.meter.follow(null);
+  model.meter.level.value = 0.62;
+  const me = teacher({ microphone: true, camera: true });
+  const live = (people: Participant[], recording?: Partial<RecordingInfo>): LessonView => lesson("live", "t1", [me, ...people], recording);
+  force(model.publisher.session, { ...OFF, phase: "up" });
+  const stories: Record<string, () => void> = {
+    "teach-before": () => settle(model.page, lesson("waiting", "t1", [me, ...classrooms()]), ""),
+    "teach-alone": () => {
+      model.camera.track.value = null;
+      model.camera.trouble.value = "refused";
+      model.microphone.track.value = null;
+      model.microphone.trouble.value = "refused";
+      settle(model.page, lesson("waiting", "t1", [me]), "");
+    },
+    "teach-live": () => settle(model.page, live(classrooms()), ""),
+    "teach-two": () => {
+      const second = person("t2", "teacher", word("李老师", "Mr Li"), { devices: { microphone: true, camera: true } });
+      settle(model.page, live([second, ...classrooms()]), "");
+    },
+    "teach-screen": () => {
+      model.screen.value = drawn("board").getVideoTracks()[0] ?? null;
+      settle(model.page, live(classrooms()), "");
+    },
+    "teach-called": () => {
+      const all = classrooms();
+      all[0] = { ...(all[0] as Participant), ...called };
+      settle(model.page, live(all), "");
+    },
+    "teach-trouble": () => {
+      model.muted.value = true;
+      model.camera.track.value = null;
+      model.camera.trouble.value = "unplugged";
+      settle(model.page, live(classrooms(), { state: "stopped", problem: "disk_full" }), "");
+    },
+    "teach-lost": () => {
+      force(model.publisher.session, { ...OFF, phase: "waiting", lostSinceMs: performance.now() - 12_000 });
+      settle(model.page, live(classrooms()), "lost");
+    },
+    "teach-ended": () => settle(model.page, lesson("ended", "t1", [me], { state: "finished" }), ""),
+  };
+  stories[story]?.();
+  force(model.publisher.session, story === "teach-lost" ? { ...OFF, phase: "waiting", lostSinceMs: performance.now() - 12_000 } : { ...OFF, phase: "up" });
+  return model;
+}
+
+const root = document.getElementById("app");
+if (root !== null) {
+  if (story.indexOf("class") === 0) {
+    void import("../classroom/classroom.css").then(() => render(<ClassroomPage model={classStory()} />, root));
+  } else if (story.indexOf("teach") === 0) {
+    void import("../teach/teach.css").then(() => render(<TeachPage model={teachStory()} />, root));
+  } else {
+    render(<WrongLink />, root);
+  }
+}

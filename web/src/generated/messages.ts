@@ -1,0 +1,240 @@
+// Generated from src/liveclass/lesson/messages.py by `python -m liveclass.lesson.typescript`. Do not edit.
+
+export const PROTOCOL_VERSION = 1;
+
+export type Role = "teacher" | "classroom";
+
+export type LessonState = "waiting" | "live" | "ended";
+
+export type RecordingState = "off" | "recording" | "paused" | "stopped" | "finished";
+
+export type Quality = "good" | "weak" | "none" | "off";
+
+export type SourceKind = "microphone" | "camera" | "screen";
+
+/** What a page is sending now, as its person sees it. */
+export interface Devices {
+  microphone?: boolean;
+  camera?: boolean;
+  screen?: boolean;
+}
+
+/**
+ * What a page receives now, measured by the page itself (getStats) and sent every two seconds.
+ *
+ * `off` means that nobody sends that medium; `none` that it is sent and does not arrive.
+ */
+export interface Receiving {
+  sound?: Quality;
+  picture?: Quality;
+  delay_ms?: number | null;
+  kbps?: number | null;
+  loss_percent?: number | null;
+}
+
+/**
+ * The first message of every socket: who is this?
+ *
+ * Attributes:
+ *     token: the link's token (teacher or classroom).
+ *     identity: made by the page once (128 random bits in hex) and kept in its storage, so that a page that comes
+ *         back is the same participant, with the same mute and call state.
+ *     name: what to call this participant; empty lets the server choose ("Classroom 2").
+ */
+export interface Hello {
+  type: "hello";
+  token: string;
+  identity: string;
+  name?: string;
+  language?: string;
+  version?: number;
+}
+
+export interface Rename {
+  type: "rename";
+  name: string;
+}
+
+/** Teachers only: the lesson goes live, and recording begins. */
+export interface StartLesson {
+  type: "start_lesson";
+}
+
+/** Teachers only. */
+export interface EndLesson {
+  type: "end_lesson";
+}
+
+export interface SetDevices {
+  type: "set_devices";
+  devices: Devices;
+}
+
+/** Teachers only: the classroom's microphone and camera open. */
+export interface Call {
+  type: "call";
+  participant: string;
+}
+
+/** Teachers, or the called classroom itself. */
+export interface EndCall {
+  type: "end_call";
+  participant: string;
+}
+
+/** Teachers only: a called classroom's microphone is closed or opened again while the call goes on. */
+export interface Mute {
+  type: "mute";
+  participant: string;
+  muted: boolean;
+}
+
+export interface Report {
+  type: "report";
+  receiving: Receiving;
+}
+
+/** Answered by `Pong` at once; pages send one every 5 s and take 12 s of silence for a dead socket. */
+export interface Ping {
+  type: "ping";
+  n?: number;
+}
+
+/** Someone in the lesson. A participant whose page is gone stays, `online` false, until the lesson ends. */
+export interface Participant {
+  id: string;
+  role: Role;
+  name: string;
+  online: boolean;
+  called: boolean;
+  muted: boolean;
+  devices: Devices;
+  receiving: Receiving;
+}
+
+/** `started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known. */
+export interface LessonInfo {
+  id: string;
+  title: string;
+  state: LessonState;
+  language: string;
+  starts_at_ms: number | null;
+  started_at_ms: number | null;
+}
+
+/** What is recorded now. `problem` is a stable word, empty when all is well: `disk_full`, `disk_error`. */
+export interface RecordingInfo {
+  state: RecordingState;
+  classrooms: boolean;
+  problem: string;
+}
+
+/** What a transceiver of a subscriber's session carries now; `participant` empty: nothing. */
+export interface Slot {
+  mid: string;
+  participant: string;
+  kind: SourceKind | "";
+}
+
+/**
+ * The answer to `Hello`: everything a page needs to draw itself; sent again whole after each reconnect.
+ *
+ * Attributes:
+ *     media_token: the bearer token for this participant's WHIP and WHEP requests.
+ *     replay_url: set for teachers.
+ *     server_time_ms: so that pages with a wrong clock count down rightly.
+ */
+export interface Welcome {
+  type: "welcome";
+  you: string;
+  role: Role;
+  lesson: LessonInfo;
+  participants: readonly Participant[];
+  recording: RecordingInfo;
+  media_token: string;
+  whip_url: string;
+  whep_url: string;
+  server_time_ms: number;
+  replay_url: string;
+}
+
+export interface LessonChanged {
+  type: "lesson_changed";
+  lesson: LessonInfo;
+}
+
+/** Someone came, changed or went offline. */
+export interface ParticipantChanged {
+  type: "participant_changed";
+  participant: Participant;
+}
+
+export interface ParticipantLeft {
+  type: "participant_left";
+  id: string;
+}
+
+export interface RecordingChanged {
+  type: "recording_changed";
+  recording: RecordingInfo;
+}
+
+/**
+ * Which source each transceiver of this page's WHEP session carries from now on.
+ *
+ * Attributes:
+ *     session: the last path segment of the WHEP session's Location, so that an old session's news is not mixed up.
+ */
+export interface SlotsChanged {
+  type: "slots_changed";
+  session: string;
+  slots: readonly Slot[];
+}
+
+/** A WHIP or WHEP session of this page was closed by the server: `call_ended`, `lesson_ended`, `replaced`, `timeout`. */
+export interface MediaClosed {
+  type: "media_closed";
+  session: string;
+  reason: string;
+}
+
+/**
+ * Something this page sent was refused. `code` is stable and has a text in the language files.
+ *
+ * Attributes:
+ *     fatal: the server closes the socket; trying again with the same input is pointless.
+ */
+export interface ErrorMessage {
+  type: "error";
+  code: string;
+  message: string;
+  fatal: boolean;
+}
+
+export interface Pong {
+  type: "pong";
+  n: number;
+}
+
+export type ClientMessage =
+  | Hello
+  | Rename
+  | StartLesson
+  | EndLesson
+  | SetDevices
+  | Call
+  | EndCall
+  | Mute
+  | Report
+  | Ping;
+
+export type ServerMessage =
+  | Welcome
+  | LessonChanged
+  | ParticipantChanged
+  | ParticipantLeft
+  | RecordingChanged
+  | SlotsChanged
+  | MediaClosed
+  | ErrorMessage
+  | Pong;

@@ -1,0 +1,206 @@
+/** One WHIP or WHEP session that stays up for as long as it is wanted: offer, answer, ICE restart, a new session when that
+ * fails. The rules stand in `media-state`; this module moves SDP, timers and the RTCPeerConnection. It is independent of
+ * the signalling socket, so sound goes on when that is lost. */
+
+import { computed, signal } from "@preact/signals";
+import { ApiError, request } from "./api";
+import { type Effect, type Input, OFF, step } from "./media-state";
+import { restartedAnswer, restartFragment, sessionId } from "./sdp";
+
+/** What a session is for. */
+export interface MediaPurpose {
+  /** The endpoint; empty while it is not known yet. */
+  readonly url: () => string;
+  readonly token: () => string;
+  /** Put the transceivers into a new connection. */
+  readonly prepare: (pc: RTCPeerConnection) => void;
+  /** The answer is in place: transceivers have their `mid`. */
+  readonly answered: (pc: RTCPeerConnection) => void;
+}
+
+/** Time for one HTTP round trip of a POST, on a link where each packet may need a second try. */
+const POST_WITHIN_MS = 15_000;
+
+export class MediaSession {
+  /** The id of the session at the server; empty between sessions. */
+  readonly id = signal("");
+  readonly pc = signal<RTCPeerConnection | null>(null);
+
+  /** The code with which the server last refused the offer; empty once it was answered. */
+  readonly refusal = signal("");
+
+  private readonly state = signal(OFF);
+  readonly phase = computed(() => this.state.value.phase);
+  /** When media stopped flowing, on the clock of `performance.now()`; null while it flows or is not wanted. */
+  readonly lostSinceMs = computed(() => this.state.value.lostSinceMs);
+
+  private timer = 0;
+  private resource = "";
+  private etag = "";
+  private answer = "";
+
+  constructor(private readonly purpose: MediaPurpose) {
+    addEventListener("online", () => this.feed({ kind: "moved" }));
+    addEventListener("pagehide", () => this.leave());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.feed({ kind: "hurry" });
+    });
+  }
+
+  /** Have a session from now on, or end it. */
+  want(wanted: boolean): void {
+    if (wanted && this.purpose.url() === "") return;
+    this.feed({ kind: wanted ? "want" : "unwant" });
+  }
+
+  /** Try at once if it is only waiting. */
+  hurry(): void {
+    this.feed({ kind: "hurry" });
+  }
+
+  /** Start afresh: a person says that it does not work. */
+  renew(): void {
+    this.feed({ kind: "renew" });
+  }
+
+  /** The server says that it closed session `id`. */
+  closedByServer(id: string): void {
+    if (id !== "" && id === this.id.peek()) {
+      this.resource = "";
+      this.feed({ kind: "dropped" });
+    }
+  }
+
+  private feed(input: Input): void {
+    const { state, effects } = step(this.state.peek(), input, performance.now(), Math.random());
+    this.state.value = state;
+    clearTimeout(this.timer);
+    if (state.wakeAtMs !== null) {
+      this.timer = setTimeout(() => this.feed({ kind: "tick" }), Math.max(0, state.wakeAtMs - performance.now()));
+    }
+    for (const effect of effects) this.act(effect);
+  }
+
+  private act(effect: Effect): void {
+    if (effect === "post") void this.post();
+    else if (effect === "restart") void this.restart();
+    else this.drop();
+  }
+
+  private async post(): Promise<void> {
+    let pc: RTCPeerConnection;
+    try {
+      pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    } catch {
+      this.feed({ kind: "unanswered", retryAfterMs: 0 });
+      return;
+    }
+    this.pc.value = pc;
+    pc.oniceconnectionstatechange = () => this.watch(pc);
+    try {
+      this.purpose.prepare(pc);
+      // The server is ICE-lite and answers with its own address: our candidates are not needed, so no gathering.
+      await pc.setLocalDescription(await pc.createOffer());
+      if (this.pc.peek() !== pc) return;
+      const response = await request(
+        ownOrigin(this.purpose.url()),
+        this.purpose.token(),
+        { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" },
+        POST_WITHIN_MS,
+      );
+      const resource = new URL(response.headers.get("Location") ?? "", location.href);
+      const answer = await response.text();
+      if (this.pc.peek() !== pc) {
+        void this.remove(resource.pathname);
+        return;
+      }
+      this.resource = resource.pathname;
+      this.etag = response.headers.get("ETag") ?? "*";
+      this.answer = answer;
+      this.id.value = sessionId(this.resource);
+      this.refusal.value = "";
+      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      if (this.pc.peek() !== pc) return;
+      this.purpose.answered(pc);
+      this.feed({ kind: "answered" });
+      this.watch(pc);
+    } catch (error) {
+      if (this.pc.peek() !== pc) return;
+      if (error instanceof ApiError && error.status > 0) this.refusal.value = error.code;
+      this.feed({ kind: "unanswered", retryAfterMs: retryAfterMs(error) });
+    }
+  }
+
+  private async restart(): Promise<void> {
+    const pc = this.pc.peek();
+    if (pc === null || this.resource === "") {
+      this.feed({ kind: "restart_refused" });
+      return;
+    }
+    try {
+      await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+      const response = await request(this.resource, this.purpose.token(), {
+        method: "PATCH",
+        headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.etag },
+        body: restartFragment(pc.localDescription?.sdp ?? ""),
+      });
+      const answer = restartedAnswer(this.answer, await response.text());
+      if (this.pc.peek() !== pc) return;
+      if (answer === null) throw new Error("the answer to the restart holds no credentials");
+      this.etag = response.headers.get("ETag") ?? this.etag;
+      this.answer = answer;
+      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      this.watch(pc);
+    } catch (error) {
+      if (this.pc.peek() !== pc) return;
+      // No answer at all: the network is still away, and so is the session's path; its own time limit decides.
+      if (error instanceof ApiError && error.code === "network") return;
+      this.feed({ kind: "restart_refused" });
+    }
+  }
+
+  private watch(pc: RTCPeerConnection): void {
+    if (this.pc.peek() !== pc) return;
+    const state = pc.iceConnectionState;
+    if (state === "connected" || state === "completed") this.feed({ kind: "connected" });
+    else if (state === "disconnected") this.feed({ kind: "disconnected" });
+    else if (state === "failed") this.feed({ kind: "failed" });
+  }
+
+  private drop(): void {
+    const pc = this.pc.peek();
+    this.pc.value = null;
+    this.id.value = "";
+    if (pc !== null) {
+      pc.oniceconnectionstatechange = null;
+      pc.close();
+    }
+    if (this.resource !== "") void this.remove(this.resource);
+    this.resource = "";
+  }
+
+  private async remove(resource: string): Promise<void> {
+    try {
+      await request(resource, this.purpose.token(), { method: "DELETE", keepalive: true });
+    } catch {
+      // Gone already, or unreachable: the server reaps it after 30 s of silence.
+    }
+  }
+
+  /** The page goes away: free the server's session now rather than after 30 s. A page that comes back from the browser's
+   *  cache finds its session gone and makes a new one. */
+  private leave(): void {
+    if (this.resource !== "") void this.remove(this.resource);
+  }
+}
+
+/** The path of an endpoint on the page's own origin: a server behind a proxy may not know its own name. */
+function ownOrigin(url: string): string {
+  return new URL(url, location.href).pathname;
+}
+
+/** How long the error says to wait; unknown endpoints and refusals wait the usual pause. */
+function retryAfterMs(error: unknown): number {
+  // The server is full (503) or we are too fast (429): it said so in Retry-After, of which two seconds is the usual value.
+  return error instanceof ApiError && (error.status === 503 || error.status === 429) ? 2_000 : 0;
+}

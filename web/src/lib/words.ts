@@ -1,0 +1,79 @@
+/** From figures and states to the one sentence a person reads, with its tone. Pure: it names texts, it does not hold them. */
+
+import type { Participant, Quality } from "../generated/messages";
+import type { Tone } from "../ui/StatusLine";
+import type { TextKey } from "./i18n";
+import { devicesOf, receivingOf } from "./lesson-view";
+
+export interface Sentence {
+  readonly tone: Tone;
+  readonly text: TextKey;
+}
+
+/** What a classroom's tile says. */
+export function tileSentence(one: Participant, lessonLive: boolean): Sentence {
+  if (!one.online) return { tone: "lost", text: "tile.offline" };
+  if (!lessonLive) return { tone: "good", text: "tile.waiting" };
+  const { sound, picture } = receivingOf(one);
+  if (sound === "off" && picture === "off") return { tone: "note", text: "tile.silent" };
+  if (sound === "none" && picture !== "good" && picture !== "weak") return { tone: "lost", text: "tile.nothing" };
+  if (sound === "none") return { tone: "lost", text: "tile.sound.none" };
+  if (sound === "weak") return { tone: "weak", text: "tile.sound.weak" };
+  if (sound === "off") return { tone: "note", text: "tile.silent" };
+  if (picture === "none") return { tone: "weak", text: "tile.picture.none" };
+  if (picture === "weak") return { tone: "weak", text: "tile.picture.weak" };
+  return { tone: "good", text: picture === "off" ? "tile.good.sound" : "tile.good" };
+}
+
+/** What the tile of a called classroom says of the other direction, or null when it is not called. */
+export function callSentence(one: Participant): Sentence | null {
+  if (!one.called) return null;
+  if (one.muted) return { tone: "note", text: "tile.called.muted" };
+  return devicesOf(one).microphone
+    ? { tone: "good", text: "tile.called" }
+    : { tone: "wait", text: "tile.called.opening" };
+}
+
+/** What a classroom's page knows of its own state. */
+export interface ClassroomState {
+  readonly live: boolean;
+  readonly everConnected: boolean;
+  readonly signallingLost: boolean;
+  readonly mediaLost: boolean;
+  /** Someone asked for a new start of the media a moment ago. */
+  readonly renewing: boolean;
+  readonly soundBlocked: boolean;
+  readonly teacherHere: boolean;
+  readonly sound: Quality;
+  readonly picture: Quality;
+}
+
+/** The one sentence of the classroom's status line; null: all is well, nothing to say. What stops the lesson comes before
+ *  what merely troubles it. */
+export function classroomSentence(state: ClassroomState): Sentence | null {
+  if (!state.everConnected) return { tone: "wait", text: "net.connecting" };
+  // The browser notices a dead path only after some seconds; sound that stopped together with the socket says it sooner.
+  const silent = state.mediaLost || !state.live || state.sound === "none";
+  if (state.signallingLost && silent) return { tone: "lost", text: "net.lost.class" };
+  if (!state.live) return null;
+  if (state.renewing && state.mediaLost) return { tone: "wait", text: "class.help.doing" };
+  if (state.mediaLost) return { tone: "lost", text: "net.media" };
+  if (state.soundBlocked) return { tone: "weak", text: "class.soundoff" };
+  if (!state.teacherHere) return { tone: "wait", text: "class.teacher.away" };
+  if (state.sound === "none" && state.picture !== "good") return { tone: "lost", text: "class.weak.nothing" };
+  if (state.sound === "none" || state.sound === "weak") return { tone: "weak", text: "class.weak.sound" };
+  if (state.picture === "none") return { tone: "weak", text: "class.weak.nopicture" };
+  if (state.picture === "weak") return { tone: "weak", text: "class.weak.picture" };
+  if (state.signallingLost) return { tone: "note", text: "net.signalling" };
+  return null;
+}
+
+/** How many classrooms hear the lesson, of those that are in it. */
+export function hearing(classrooms: readonly Participant[]): { readonly good: number; readonly all: number } {
+  const here = classrooms.filter((one) => one.online);
+  const good = here.filter((one) => {
+    const { sound } = receivingOf(one);
+    return sound === "good" || sound === "off";
+  });
+  return { good: good.length, all: here.length };
+}

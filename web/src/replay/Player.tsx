@@ -1,0 +1,267 @@
+/** Stage, controls and moments of one replay. The elements of main picture and clips stay where they are in the document
+ * for as long as they play: only their places on the stage change. */
+
+import { useComputed } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Replay } from "../lib/api";
+import { clock, t } from "../lib/i18n";
+import { Button } from "../ui/Button";
+import { Icon } from "../ui/Icon";
+import { StatusLine } from "../ui/StatusLine";
+import { Controls } from "./Controls";
+import { Moments } from "./Moments";
+import { type Clip, Controller } from "./controller";
+import { useFullscreen } from "./fullscreen";
+import { type Action, actionOf } from "./keyboard";
+import { momentsOf, onStage } from "./model";
+
+/** In full screen the controls go away after this long without a touch. */
+const IDLE_MS = 3000;
+
+export interface PlayerProps {
+  readonly replay: Replay;
+  /** Ask the API again, for fresh URLs. */
+  readonly renew: () => Promise<Replay | null>;
+}
+
+export function Player({ replay, renew }: PlayerProps): JSX.Element {
+  // One controller for as long as this lesson is shown; later answers reach it through `update`.
+  const controller = useMemo(() => new Controller(replay, renew), [replay.lesson.id]);
+  useEffect(() => controller.update(replay), [controller, replay]);
+  useEffect(() => {
+    const leave = (): void => controller.keepPlace();
+    window.addEventListener("pagehide", leave);
+    return () => {
+      window.removeEventListener("pagehide", leave);
+      controller.close();
+    };
+  }, [controller]);
+
+  const frame = useRef<HTMLDivElement>(null);
+  const fullscreen = useFullscreen(frame, () => frame.current?.querySelector("video") ?? null);
+  useKeys(controller, fullscreen.toggle);
+  const idle = useIdle(frame, fullscreen.on && controller.playing.value);
+  const moments = useMemo(() => momentsOf(replay), [replay]);
+  const classes = `replay-player${fullscreen.on ? " is-full" : ""}${idle ? " is-idle" : ""}`;
+  return (
+    <main class={`replay-main${moments.length === 0 ? " is-plain" : ""}`}>
+      <div class={classes} ref={frame} data-theme={fullscreen.on ? "stage" : undefined}>
+        <Stage controller={controller} onDoublePress={fullscreen.toggle} />
+        <Controls controller={controller} moments={moments} fullscreen={fullscreen} />
+      </div>
+      <aside class="replay-aside">
+        {moments.length > 0 && <Moments moments={moments} controller={controller} />}
+        <Notice replay={replay} />
+      </aside>
+    </main>
+  );
+}
+
+function Stage({ controller, onDoublePress }: { controller: Controller; onDoublePress: () => void }): JSX.Element {
+  const { clips } = controller.replay.value;
+  const on = controller.on.value;
+  const big = onStage(clips, on);
+  const near = clips.filter((clip) => controller.near.value.indexOf(clip.id) >= 0);
+  const small = (big === null ? 0 : 1) + near.filter((clip) => clip.id !== big && on.indexOf(clip.id) >= 0).length;
+  return (
+    <div
+      class={`replay-stage${small > 0 ? " has-strip" : ""}`}
+      data-test="stage"
+      role="group"
+      aria-label={t("teach.stage")}
+      onClick={() => controller.toggle()}
+      onDblClick={onDoublePress}
+    >
+      <MainPicture controller={controller} place={big === null ? "big" : "small"} />
+      {near.map((clip) => (
+        <ClipPicture
+          key={clip.id}
+          clip={clip}
+          controller={controller}
+          place={on.indexOf(clip.id) < 0 ? "hidden" : clip.id === big ? "big" : "small"}
+        />
+      ))}
+      <BigPlay controller={controller} />
+      <Message controller={controller} />
+    </div>
+  );
+}
+
+type Place = "big" | "small" | "hidden";
+
+function MainPicture({ controller, place }: { controller: Controller; place: Place }): JSX.Element {
+  const video = useRef<HTMLVideoElement>(null);
+  useEffect(() => (video.current === null ? undefined : controller.attachMain(video.current)), [controller]);
+  return <video ref={video} class={`replay-picture is-${place}`} data-test="main" playsInline preload="auto" />;
+}
+
+function ClipPicture({ clip, controller, place }: { clip: Clip; controller: Controller; place: Place }): JSX.Element {
+  const video = useRef<HTMLVideoElement>(null);
+  // The clip's later states (its end, fresh URLs) reach the controller by the replay; the element stays.
+  useEffect(
+    () => (video.current === null ? undefined : controller.attachClip(clip, video.current)),
+    [controller, clip.id],
+  );
+  return (
+    <video
+      ref={video}
+      class={`replay-picture is-${place}`}
+      data-test={clip.kind}
+      data-clip={clip.id}
+      aria-hidden={place === "hidden"}
+      playsInline
+      preload="auto"
+    />
+  );
+}
+
+/** Before the first press, and after the end: one obvious thing to do. */
+function BigPlay({ controller }: { controller: Controller }): JSX.Element | null {
+  if (controller.playing.value || (controller.begun.value && !controller.finished.value)) return null;
+  const resumed = controller.resumed_s > 0 && !controller.begun.value;
+  const label = controller.finished.value
+    ? t("replay.again")
+    : resumed
+      ? t("replay.continue", { time: clock(controller.position_s.value) })
+      : t("replay.play");
+  return (
+    <div class="replay-big-play" onClick={(event) => event.stopPropagation()} onDblClick={(event) => event.stopPropagation()}>
+      <Button label={label} icon="play" look="primary" shape="large" onPress={() => controller.play()} test="big-play" />
+      {resumed && (
+        <Button
+          label={t("replay.beginning")}
+          onPress={() => {
+            controller.seek(0);
+            controller.play();
+          }}
+          test="from-start"
+        />
+      )}
+    </div>
+  );
+}
+
+/** What the page waits for, in words; empty when all is well. */
+function Message({ controller }: { controller: Controller }): JSX.Element {
+  const waiting = useComputed(() => controller.waitingSince.value !== null);
+  const lost = waiting.value && controller.trouble.value;
+  const waited_s = useWaited(controller, lost);
+  const { recording, lesson } = controller.replay.value;
+  const stopped = recording.problem !== "" && lesson.state === "live" && !waiting.value;
+  const text = lost
+    ? t("replay.net.lost.playing")
+    : waiting.value
+      ? t("replay.waiting.data")
+      : stopped
+        ? t("replay.recording.stopped")
+        : "";
+  return (
+    <div class={`replay-status${text === "" ? " is-empty" : ""}`}>
+      <StatusLine
+        test="message"
+        tone={lost ? "lost" : stopped ? "note" : "wait"}
+        text={text}
+        ticking={lost ? clock(waited_s) : ""}
+      />
+    </div>
+  );
+}
+
+/** Whole seconds since the picture stopped, counted while `watch` is true. */
+function useWaited(controller: Controller, watch: boolean): number {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    if (!watch) return;
+    const count = (): void => {
+      const since = controller.waitingSince.peek();
+      setSeconds(since === null ? 0 : Math.floor((performance.now() - since) / 1000));
+    };
+    count();
+    const timer = setInterval(count, 1000);
+    return () => clearInterval(timer);
+  }, [controller, watch]);
+  return seconds;
+}
+
+/** Who recorded what, and that it is not to be passed on. */
+function Notice({ replay }: { replay: Replay }): JSX.Element {
+  const classrooms = replay.clips.some((clip) => clip.kind === "classroom");
+  return (
+    <p class="replay-notice">
+      <Icon name="note" />
+      <span>
+        {t(classrooms ? "replay.notice.classrooms" : "replay.notice")}
+        {replay.recording.problem !== "" && ` ${t("replay.recording.incomplete")}`}
+      </span>
+    </p>
+  );
+}
+
+function useKeys(controller: Controller, toggleFullscreen: () => void): void {
+  const latest = useRef(toggleFullscreen);
+  latest.current = toggleFullscreen;
+  useEffect(() => {
+    const press = (event: KeyboardEvent): void => {
+      const target = event.target instanceof HTMLElement ? event.target : document.body;
+      const action = actionOf({
+        key: event.key,
+        ctrl: event.ctrlKey,
+        alt: event.altKey,
+        meta: event.metaKey,
+        on: target.getAttribute("role") ?? target.tagName.toLowerCase(),
+      });
+      if (action === null) return;
+      event.preventDefault();
+      act(controller, action, latest.current);
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, [controller]);
+}
+
+function act(controller: Controller, action: Action, toggleFullscreen: () => void): void {
+  switch (action.do) {
+    case "toggle":
+      return controller.toggle();
+    case "skip":
+      return controller.skip(action.by_s);
+    case "tenth":
+      return controller.seek((controller.end_s.peek() * action.tenth) / 10);
+    case "start":
+      return controller.seek(0);
+    case "end":
+      return controller.seek(controller.end_s.peek());
+    case "faster":
+      return controller.changeSpeed(1);
+    case "slower":
+      return controller.changeSpeed(-1);
+    case "mute":
+      return controller.toggleMute();
+    case "fullscreen":
+      return toggleFullscreen();
+  }
+}
+
+/** True when nobody has touched anything for a while; only watched while `watch` is true. */
+function useIdle(frame: { readonly current: HTMLElement | null }, watch: boolean): boolean {
+  const [idle, setIdle] = useState(false);
+  useEffect(() => {
+    setIdle(false);
+    if (!watch) return;
+    let timer = setTimeout(() => setIdle(true), IDLE_MS);
+    const touched = (): void => {
+      setIdle(false);
+      clearTimeout(timer);
+      timer = setTimeout(() => setIdle(true), IDLE_MS);
+    };
+    const element = frame.current;
+    const kinds = ["pointermove", "pointerdown", "keydown", "focusin"] as const;
+    for (const kind of kinds) element?.addEventListener(kind, touched);
+    return () => {
+      clearTimeout(timer);
+      for (const kind of kinds) element?.removeEventListener(kind, touched);
+    };
+  }, [watch]);
+  return idle;
+}

@@ -1,0 +1,260 @@
+/** In the lesson: the stage, the strip of classrooms, the bar of tools. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { JSX } from "preact";
+import { hasText, clock, t } from "../lib/i18n";
+import { steadyMs, wallMs } from "../lib/ticker";
+import { hearing } from "../lib/words";
+import { Button } from "../ui/Button";
+import { DeviceFields } from "../ui/DeviceFields";
+import { Icon } from "../ui/Icon";
+import { LanguageSwitch } from "../ui/LanguageSwitch";
+import { LevelBar } from "../ui/LevelBar";
+import { Picture } from "../ui/Picture";
+import { StatusLine, type Tone } from "../ui/StatusLine";
+import { Bar } from "./Bar";
+import type { TeachModel } from "./model";
+import { Tile } from "./Tile";
+import { Trouble } from "./Trouble";
+
+export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
+  const ending = useSignal(false);
+  const settings = useSignal(false);
+  return (
+    <div class="lesson">
+      <Head model={model} />
+      <main class="lesson-stage">
+        <Stage model={model} />
+        <Notices model={model} />
+      </main>
+      <aside class="lesson-strip" aria-label={t("teach.classrooms")}>
+        <Self model={model} />
+        <Strip model={model} />
+      </aside>
+      <footer class="lesson-bar" aria-label={t("teach.controls")}>
+        {settings.value && (
+          <div class="popover">
+            <DeviceFields
+              devices={model.devices}
+              microphone={model.microphone}
+              camera={model.camera}
+              sound={model.page.sound}
+            />
+            <Button label={t("close")} onPress={() => (settings.value = false)} />
+          </div>
+        )}
+        <Bar
+          model={model}
+          settingsOpen={settings.value}
+          onSettings={() => (settings.value = !settings.value)}
+          onEnd={() => (ending.value = true)}
+        />
+      </footer>
+      {ending.value && <EndQuestion model={model} onClose={() => (ending.value = false)} />}
+    </div>
+  );
+}
+
+function Head({ model }: { readonly model: TeachModel }): JSX.Element {
+  const view = model.page.view.value;
+  const started = view?.lesson.started_at_ms ?? null;
+  const elapsed = started === null ? 0 : (wallMs.value + (view?.clockOffsetMs ?? 0) - started) / 1000;
+  const recorded = view?.recording.state === "recording" || view?.recording.state === "paused";
+  return (
+    <header class="lesson-head">
+      <p class="live-sign" data-test="recording" data-state={view?.recording.state ?? "off"}>
+        <span class="live-dot" aria-hidden="true" />
+        <span>{t(recorded ? "teach.live" : "teach.live.norecording")}</span>
+        <span class="live-clock" aria-label={t("teach.elapsed", { time: clock(elapsed) })}>
+          {clock(elapsed)}
+        </span>
+      </p>
+      <h1>{view?.lesson.title === "" ? t("lesson.untitled") : (view?.lesson.title ?? "")}</h1>
+      <LanguageSwitch />
+    </header>
+  );
+}
+
+function Stage({ model }: { readonly model: TeachModel }): JSX.Element {
+  const { main } = model.stage.value;
+  const view = model.page.view.value;
+  const stream = main === null ? null : model.streamOf(main);
+  const own = main !== null && main.participant === view?.you;
+  const owner = view?.participants.find((one) => one.id === main?.participant);
+  return (
+    <div class="stage" data-theme="stage" data-test="stage" aria-label={t("teach.stage")} role="region">
+      {main === null || stream === null ? (
+        <p class="stage-empty">
+          <Icon name="microphone" />
+          {t("teach.stage.voice")}
+        </p>
+      ) : (
+        <>
+          <Picture
+            stream={stream}
+            label={own ? t(main.kind === "screen" ? "teach.stage.screen" : "teach.self") : (owner?.name ?? "")}
+                      />
+          {(main.kind === "screen" || !own) && (
+            <p class="stage-label">{own ? t("teach.stage.screen") : (owner?.name ?? "")}</p>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Everything that is not as it should be, in the order of what it costs. Takes its place under the stage. */
+function Notices({ model }: { readonly model: TeachModel }): JSX.Element {
+  const { page } = model;
+  const recording = page.view.value?.recording;
+  const problem = recording?.problem ?? "";
+  const problemKey = `teach.recording.problem.${problem}`;
+  const lost = page.signallingLost.value;
+  const sending = model.sendingLost.value;
+  const since = (lost ? page.signalling.lostSinceMs.value : null) ?? model.publisher.session.lostSinceMs.value;
+  const seconds = since === null ? 0 : (steadyMs.value - since) / 1000;
+  let tone: Tone = "note";
+  let text = "";
+  if (model.publisher.session.refusal.value === "too_many_teachers") [tone, text] = ["note", t("error.too_many_teachers")];
+  else if (lost && sending) [tone, text] = ["lost", t("net.lost")];
+  else if (sending) [tone, text] = ["lost", t("net.media.teach")];
+  else if (model.talking.value && model.muted.value) [tone, text] = ["good", t("bar.ptt")];
+  else if (model.muted.value) [tone, text] = ["weak", t("bar.muted")];
+  else if (lost) [tone, text] = ["note", t("net.signalling")];
+  else if (recording?.state === "paused") [tone, text] = ["note", t("teach.recording.paused")];
+  else if (model.screenFailed.value) [tone, text] = ["weak", t("media.screen.failed")];
+  const refusal = page.signalling.refusal.value;
+  const refusalKey = `error.${refusal}`;
+  return (
+    <div class="notices">
+      <StatusLine
+        tone={tone}
+        text={text}
+        ticking={(sending || lost) && seconds >= 2 ? clock(seconds) : ""}
+        class="lesson-status"
+      />
+      {refusal !== "" && <StatusLine tone="weak" text={t(hasText(refusalKey) ? refusalKey : "error.other")} />}
+      {problem !== "" && (
+        <div class="notice notice-lost" role="alert" data-test="recording-problem">
+          <Icon name="lost" />
+          <p>
+            <strong>{t(hasText(problemKey) ? problemKey : "teach.recording.problem.other")}</strong>
+          </p>
+        </div>
+      )}
+      <Trouble model={model} />
+    </div>
+  );
+}
+
+function Self({ model }: { readonly model: TeachModel }): JSX.Element {
+  const { main } = model.stage.value;
+  const you = model.page.view.value?.you;
+  const onStage = main !== null && main.kind === "camera" && main.participant === you;
+  const stream = onStage ? null : model.cameraStream.value;
+  const second = model.stage.value.small.filter((source) =>
+    model.page.view.value?.participants.some((one) => one.id === source.participant && one.role === "teacher"),
+  );
+  return (
+    <>
+      <div class="self" data-test="self">
+        {stream !== null && (
+          <div class="self-picture">
+            <Picture stream={stream} label={t("teach.self")} />
+          </div>
+        )}
+        <div class="self-level">
+          <span>{t("teach.you")}</span>
+          <Icon name={model.speaking.value && model.microphone.track.value !== null ? "microphone" : "microphone-off"} />
+          <LevelBar
+            level={model.meter.level}
+            label={t("pre.level.name")}
+            off={!model.speaking.value || model.microphone.track.value === null}
+          />
+        </div>
+      </div>
+      {second.map((source) => (
+        <figure key={source.participant + source.kind} class="second">
+          <Picture stream={model.streamOf(source)} label={nameOf(model, source.participant)} />
+          <figcaption>{nameOf(model, source.participant)}</figcaption>
+        </figure>
+      ))}
+    </>
+  );
+}
+
+function nameOf(model: TeachModel, id: string): string {
+  return model.page.view.value?.participants.find((one) => one.id === id)?.name ?? "";
+}
+
+function Strip({ model }: { readonly model: TeachModel }): JSX.Element {
+  const all = model.page.view.value?.participants ?? [];
+  const classrooms = all.filter((one) => one.role === "classroom");
+  const { good, all: here } = hearing(classrooms);
+  const main = model.stage.value.main;
+  if (classrooms.length === 0) return <p class="soft strip-none">{t("strip.none")}</p>;
+  return (
+    <>
+      <p class="strip-summary" role="status">
+        {here === 0 ? t("strip.away") : good === here ? t("strip.summary.good", { count: here }) : t("strip.summary.mixed", { good, count: here })}
+      </p>
+      <ul class="tiles">
+        {classrooms.map((one) => (
+          <Tile key={one.id} model={model} one={one} onStage={main?.participant === one.id} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+interface EndQuestionProps {
+  readonly model: TeachModel;
+  readonly onClose: () => void;
+}
+
+/** Ending asks once. */
+function EndQuestion({ model, onClose }: EndQuestionProps): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    // The safe answer has the focus, so that a stray Enter ends nothing.
+    box.current?.querySelector<HTMLButtonElement>("[data-safe] button")?.focus();
+    return () => (before as HTMLElement | null)?.focus?.();
+  }, []);
+  const keys = (event: KeyboardEvent): void => {
+    if (event.key === "Escape") onClose();
+    if (event.key !== "Tab") return;
+    const buttons = Array.from(box.current?.querySelectorAll("button") ?? []);
+    const next = buttons[(buttons.indexOf(document.activeElement as HTMLButtonElement) + 1) % buttons.length];
+    event.preventDefault();
+    next?.focus();
+  };
+  return (
+    <div class="veil" onKeyDown={keys}>
+      <div ref={box} class="question" role="dialog" aria-modal="true" aria-labelledby="end-ask" aria-describedby="end-text">
+        <h2 id="end-ask">{t("end.ask")}</h2>
+        <p id="end-text">{t("end.ask.text")}</p>
+        <div class="question-actions">
+          <span data-safe>
+            <Button
+              label={t("end.cancel")}
+              onPress={() => {
+                model.ending.value = false;
+                onClose();
+              }}
+            />
+          </span>
+          <Button
+            label={t("end.confirm")}
+            look="danger"
+            disabled={model.ending.value}
+            onPress={() => model.endLesson()}
+            test="end-confirm"
+          />
+        </div>
+        <StatusLine tone="wait" text={model.ending.value && model.page.signallingLost.value ? t("end.waiting") : ""} />
+      </div>
+    </div>
+  );
+}

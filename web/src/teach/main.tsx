@@ -1,0 +1,29 @@
+/** The door of the teach page. */
+
+import { render } from "preact";
+import "../style/tokens.css";
+import "../style/base.css";
+import "../style/live.css";
+import "./teach.css";
+import { parseLink } from "../lib/api";
+import { applyToDocument } from "../lib/i18n";
+import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
+import { TeachModel } from "./model";
+import { TeachPage } from "./TeachPage";
+
+applyToDocument();
+const root = document.getElementById("app");
+const link = parseLink(location.pathname, location.hash);
+if (root !== null) {
+  if (link === null) {
+    render(<WrongLink />, root);
+  } else if (!canDoLive()) {
+    render(<OldBrowser replayUrl="" />, root);
+  } else {
+    const model = new TeachModel(link);
+    model.start();
+    render(<TeachPage model={model} />, root);
+  }
+}
+// A link pasted over the old one in the same tab is another lesson.
+addEventListener("hashchange", () => location.reload());

@@ -1,0 +1,222 @@
+/** What the teach page does: own devices, what is sent, and the orders to the lesson. The view reads its signals; it draws
+ * nothing itself. */
+
+import { computed, effect, signal } from "@preact/signals";
+import { askForBoth, canCapture, captureScreen, type DeviceList, listDevices, NO_DEVICES, TEACHER_PICTURE, troubleOf } from "../lib/devices";
+import { Capture, NONE, permission } from "../lib/capture";
+import type { PageLink } from "../lib/api";
+import { LevelMeter } from "../lib/level";
+import { LivePage } from "../lib/live-page";
+import { recall, remember } from "../lib/storage";
+import { teacherStage, type Source } from "../lib/stage";
+import { Publisher, TEACHER_BUDGETS } from "../lib/whip";
+import { keepScreenOn } from "../lib/wake-lock";
+
+export class TeachModel {
+  readonly page: LivePage;
+  readonly publisher: Publisher;
+  readonly microphone = new Capture("microphone", TEACHER_PICTURE);
+  readonly camera = new Capture("camera", TEACHER_PICTURE);
+  readonly meter = new LevelMeter();
+  readonly devices = signal<DeviceList>(NO_DEVICES);
+  readonly screen = signal<MediaStreamTrack | null>(null);
+  readonly screenFailed = signal(false);
+  /** The browser is asking for permission at this moment. */
+  readonly asking = signal(false);
+  readonly muted = signal(recall("muted") === "yes");
+  readonly cameraOff = signal(recall("camera-off") === "yes");
+  /** Space is held down. */
+  readonly talking = signal(false);
+  readonly starting = signal(false);
+  /** The person has confirmed the end; it is on its way. */
+  readonly ending = signal(false);
+
+  readonly speaking = computed(() => !this.muted.value || this.talking.value);
+  readonly cameraStream = computed(() => streamWith(this.camera.track.value));
+  readonly screenStream = computed(() => streamWith(this.screen.value));
+  readonly stage = computed(() =>
+    teacherStage(
+      this.page.view.value?.you ?? "",
+      { camera: this.camera.track.value !== null, screen: this.screen.value !== null },
+      this.page.slots.value,
+      this.page.view.value?.participants ?? [],
+    ),
+  );
+  /** What this page sends is not getting through. */
+  readonly sendingLost = computed(
+    () => this.page.lessonState.value === "live" && this.publisher.session.phase.value !== "up",
+  );
+
+  constructor(link: PageLink) {
+    this.page = new LivePage(link, "teacher");
+    this.publisher = new Publisher(
+      () => this.page.signalling.access.peek()?.whipUrl ?? "",
+      () => this.page.token(),
+      TEACHER_BUDGETS,
+    );
+    this.wire();
+  }
+
+  /** Connect and ask for the devices. */
+  start(): void {
+    this.page.signalling.start();
+    void this.askDevices();
+  }
+
+  startLesson(): void {
+    this.starting.value = this.page.signalling.send({ type: "start_lesson" });
+  }
+
+  /** End as soon as the server hears it: a weak network must not keep a lesson open. */
+  endLesson(): void {
+    this.ending.value = true;
+  }
+
+  call(participant: string): void {
+    this.page.signalling.send({ type: "call", participant });
+  }
+
+  endCall(participant: string): void {
+    this.page.signalling.send({ type: "end_call", participant });
+  }
+
+  mute(participant: string, muted: boolean): void {
+    this.page.signalling.send({ type: "mute", participant, muted });
+  }
+
+  toggleMicrophone(): void {
+    if (this.microphone.track.peek() === null) void this.microphone.open();
+    this.muted.value = !this.muted.peek();
+    remember("muted", this.muted.peek() ? "yes" : "");
+  }
+
+  async toggleCamera(): Promise<void> {
+    const off = this.camera.track.peek() !== null;
+    this.cameraOff.value = off;
+    remember("camera-off", off ? "yes" : "");
+    if (off) {
+      this.camera.close();
+      return;
+    }
+    await this.camera.open();
+    if (this.camera.chosen.peek() === NONE) await this.camera.choose("");
+  }
+
+  async toggleScreen(): Promise<void> {
+    const shared = this.screen.peek();
+    this.screenFailed.value = false;
+    if (shared !== null) {
+      shared.stop();
+      this.screen.value = null;
+      return;
+    }
+    try {
+      const track = await captureScreen();
+      track.onended = () => {
+        if (this.screen.peek() === track) this.screen.value = null;
+      };
+      this.screen.value = track;
+    } catch (error) {
+      // Whoever closes the browser's own picker has changed their mind: nothing to say.
+      this.screenFailed.value = troubleOf(error) !== "refused";
+    }
+  }
+
+  /** Ask for microphone and camera, in one question where nothing is known yet. */
+  async askDevices(): Promise<void> {
+    if (!canCapture()) {
+      this.microphone.failed("insecure");
+      this.camera.failed("insecure");
+      return;
+    }
+    this.asking.value = true;
+    try {
+      if (this.microphone.chosen.peek() === "" && this.camera.chosen.peek() === "" && !this.cameraOff.peek()) {
+        await this.askOnce();
+      } else {
+        await this.microphone.open();
+        if (!this.cameraOff.peek()) await this.camera.open();
+      }
+    } finally {
+      this.asking.value = false;
+      this.devices.value = await listDevices();
+    }
+  }
+
+  streamOf(source: Source): MediaStream | null {
+    if (source.participant !== this.page.view.value?.you) return this.page.streamOf(source);
+    return source.kind === "screen" ? this.screenStream.value : this.cameraStream.value;
+  }
+
+  private async askOnce(): Promise<void> {
+    try {
+      for (const track of await askForBoth(TEACHER_PICTURE)) {
+        (track.kind === "audio" ? this.microphone : this.camera).adopt(track);
+      }
+    } catch (error) {
+      const trouble = troubleOf(error);
+      // One device missing or busy fails the whole question, so each is tried alone; after a refusal only what the
+      // browser grants without asking again.
+      for (const one of [this.microphone, this.camera]) {
+        if (trouble !== "refused" || (await permission(one.need)) === "granted") await one.open();
+        else one.failed("refused");
+      }
+    }
+  }
+
+  private wire(): void {
+    const { page, publisher } = this;
+    page.signalling.listen((message) => {
+      if (message.type === "welcome") publisher.session.hurry();
+      if (message.type === "media_closed") publisher.session.closedByServer(message.session);
+      if (message.type === "error") this.starting.value = false;
+    });
+    effect(() => publisher.setTrack("microphone", this.microphone.track.value));
+    effect(() => publisher.setTrack("camera", this.camera.track.value));
+    effect(() => publisher.setTrack("screen", this.screen.value));
+    effect(() => this.meter.follow(this.microphone.track.value));
+    effect(() => {
+      // Muting keeps the microphone open and sends silence, so that unmuting takes no time and the recording no gap.
+      const track = this.microphone.track.value;
+      if (track !== null) track.enabled = this.speaking.value;
+    });
+    effect(() => {
+      const live = page.lessonState.value === "live" && page.signalling.phase.value !== "refused";
+      publisher.session.want(live);
+      keepScreenOn(live);
+    });
+    effect(() => {
+      if (page.signalling.phase.value !== "ready") return;
+      page.signalling.send({
+        type: "set_devices",
+        devices: {
+          microphone: this.microphone.track.value !== null && this.speaking.value,
+          camera: this.camera.track.value !== null,
+          screen: this.screen.value !== null,
+        },
+      });
+    });
+    effect(() => {
+      if (this.ending.value && page.signalling.phase.value === "ready") page.signalling.send({ type: "end_lesson" });
+    });
+    effect(() => {
+      if (page.lessonState.value !== "ended") return;
+      this.ending.value = false;
+      this.microphone.close();
+      this.camera.close();
+      this.screen.peek()?.stop();
+      this.screen.value = null;
+    });
+    navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.plugged());
+  }
+
+  private async plugged(): Promise<void> {
+    this.devices.value = await listDevices();
+    await this.microphone.devicesChanged();
+    await this.camera.devicesChanged();
+  }
+}
+
+function streamWith(track: MediaStreamTrack | null): MediaStream | null {
+  return track === null ? null : new MediaStream([track]);
+}

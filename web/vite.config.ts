@@ -1,0 +1,24 @@
+import { defineConfig } from "vitest/config";
+
+/** What old school computers run: Chromium 80 (2020, the last on many smart boards), Firefox 100, Safari 14. */
+const browsers = ["chrome80", "firefox100", "safari14"];
+
+export default defineConfig({
+  base: "/",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    target: browsers,
+    cssTarget: browsers,
+    outDir: "../src/liveclass/web",
+    emptyOutDir: true,
+    assetsDir: "assets",
+    // Everything is a file of its own, so that the server's Content-Security-Policy can forbid inline content.
+    assetsInlineLimit: 0,
+    // Every target loads `<link rel=modulepreload>` or ignores it harmlessly; the polyfill would be weight for nothing.
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: "index.html", teach: "teach.html", class: "class.html", replay: "replay.html" },
+    },
+  },
+  test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"], environment: "node" },
+});
