@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from liveclass.errors import PeerError, UsageError
 from liveclass.transport.batch import Address, Batch
 from liveclass.transport.dtls import Identity
-from liveclass.transport.ice import username_of
+from liveclass.transport.ice import answer_to_stranger, username_of
 from liveclass.transport.sdp import Offer
 from liveclass.transport.session import Handler, PeerSession
 
@@ -31,6 +31,9 @@ SOCKET_BUFFER_BYTES = 8 * 1024 * 1024
 
 TICK_S = 0.02
 """How often deadlines are looked at: a lost packet is asked for again within this."""
+
+ECHOES_PER_S = 20.0
+"""Binding requests of strangers answered per second, all together: a check of reachability sends three."""
 
 SWEEP_S = 1.0
 """How often sessions are searched for peers that vanished."""
@@ -73,6 +76,8 @@ class Endpoint:
         self._handshaking: dict[str, PeerSession] = {}
         self._tickers: list[Callable[[float], None]] = []
         self._swept = 0.0
+        self._echoes = ECHOES_PER_S
+        self._echoed = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     async def open(self, host: str, port: int) -> None:
@@ -237,6 +242,9 @@ class Endpoint:
         session = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if session is None:
             self.counters.strangers += 1
+            echo = answer_to_stranger(datagram, address) if ufrag is None and self._may_echo(now) else None
+            if echo is not None:
+                self.batch.send(echo, address)
             return
         ufrags, addresses = session.ufrags, list(session.addresses)
         reply = session.stun(datagram, address, now)
@@ -258,6 +266,15 @@ class Endpoint:
         self.batch.send(reply, address)
         if session.dtls.state == "new":
             self._dispatch(session, session.begin(now))
+
+    def _may_echo(self, now: float) -> bool:
+        """Strangers together get few answers: a flood costs no more than this."""
+        self._echoes = min(ECHOES_PER_S, self._echoes + (now - self._echoed) * ECHOES_PER_S)
+        self._echoed = now
+        if self._echoes < 1.0:
+            return False
+        self._echoes -= 1.0
+        return True
 
     def _dispatch(self, session: PeerSession, datagrams: Sequence[bytes]) -> None:
         if session.address is not None:

@@ -161,6 +161,7 @@ class PeerSession:
                 raise PeerError("The handshake ended without keys.")
             self.sender = SrtpSender(keys, allow_repeat=True)
             self.receiver = SrtpReceiver(keys)
+            keys.wipe()
             self.handler.connected(now)
         elif state in {"failed", "closed"}:
             self.handler.closed("failed" if state == "failed" else "peer_closed", now)
