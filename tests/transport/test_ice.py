@@ -88,6 +88,18 @@ def strip_fingerprint(datagram: bytes) -> bytes:
         bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST)),
         bytes(stun.Message(stun.Method.BINDING, stun.Class.INDICATION)),
     ],
+    ids=[
+        "wrong key",
+        "wrong offer",
+        "no offer",
+        "not ours",
+        "no fingerprint",
+        "wrong fingerprint",
+        "empty",
+        "zeros",
+        "bare request",
+        "indication",
+    ],
 )
 def test_what_is_not_genuine_gets_no_reply_and_leaves_no_trace(datagram: bytes) -> None:
     ice = agent()
