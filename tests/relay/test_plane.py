@@ -136,10 +136,17 @@ async def loudest_hz(track: MediaStreamTrack) -> float:
     heard: list[np.ndarray] = []
     for _ in range(60):
         frame = await asyncio.wait_for(track.recv(), 5)
+        if not isinstance(frame, av.AudioFrame):
+            continue
         heard.append(frame.to_ndarray().reshape(-1, len(frame.layout.channels))[:, 0])
     wave = np.concatenate(heard[-20:]).astype(float)
     spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
     return float(np.argmax(spectrum)) * 48_000 / len(wave)
+
+
+async def brightness(track: MediaStreamTrack) -> int:
+    frame = await asyncio.wait_for(track.recv(), 5)
+    return int(frame.to_ndarray().mean()) if isinstance(frame, av.VideoFrame) else -1
 
 
 async def test_what_is_published_is_decoded_by_a_subscriber() -> None:
@@ -149,8 +156,7 @@ async def test_what_is_published_is_decoded_by_a_subscriber() -> None:
         viewer, tracks = await subscribe(plane)
         try:
             assert abs(await loudest_hz(tracks["audio"]) - 1000) < 60
-            levels = [int((await asyncio.wait_for(tracks["video"].recv(), 5)).to_ndarray().mean()) for _ in range(5)]
-            assert len(set(levels)) > 2
+            assert len({await brightness(tracks["video"]) for _ in range(5)}) > 2
             assert heard.slots["c1"] == [("t1", "microphone"), ("t1", "camera")]
             assert set(heard.sources["t1"]) == {"microphone", "camera"}
         finally:

@@ -48,6 +48,7 @@ class _Session:
     etag: str
     handler: Publisher | Subscriber
     asked_at: float
+    reached_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,7 @@ class Plane:
             media=answered,
             session_id=secrets.randbits(62),
         )
-        self._sessions[peer.id] = _Session(peer, room, person, direction, offer, etag, handler, now)
+        self._sessions[peer.id] = _Session(peer, room, person, direction, offer, etag, handler, now, reached_at)
         return Answer(peer.id, sdp, etag)
 
     def restart(self, session: str, fragment: str) -> tuple[str, str]:
@@ -254,7 +255,10 @@ class Plane:
         ufrag, pwd = self._endpoint.restart(known.peer, parsed.ufrag, parsed.pwd)
         known.etag = f'"{secrets.token_hex(8)}"'
         text = build_fragment(
-            ufrag=ufrag, pwd=pwd, mids=[m.mid for m in known.offer.media][:1], candidates=self._endpoint.candidates("")
+            ufrag=ufrag,
+            pwd=pwd,
+            mids=[m.mid for m in known.offer.media][:1],
+            candidates=self._endpoint.candidates(known.reached_at),
         )
         return known.etag, text
 
