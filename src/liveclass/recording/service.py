@@ -1,0 +1,313 @@
+"""The recordings of this process: begins, resumes, finishes, serves and deletes them.
+
+The door of this package. Every method runs on the event loop; what blocks is done by one writer thread behind a bounded
+queue, so that no disk can delay a lesson. Finished recordings cost no memory but their status.
+"""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from liveclass.errors import PeerError, UsageError
+from liveclass.recording.book import (
+    FILE_NAME,
+    LESSON_ID,
+    Book,
+    manifest_from_json,
+    playlist,
+)
+from liveclass.recording.disk import DOOMED, SUMMARY, Disk
+from liveclass.recording.model import Manifest, MediaFile, RecordingOptions, RecordingState, RecordingStatus
+from liveclass.recording.recorder import PictureSink, Transcoder
+from liveclass.recording.recovery import recover
+from liveclass.recording.session import Session
+from liveclass.recording.transcoder import ChildTranscoder, Command, child_command
+from liveclass.recording.writer import Writer
+from liveclass.relay.source import Sink, SourceHandle
+from liveclass.rtp.codec import CodecName
+
+log = logging.getLogger(__name__)
+
+OnChange = Callable[[str, RecordingStatus], None]
+
+# The volunteer is told within 10 s that recording has stopped; a tick and a message must fit in what is left.
+HANG_S = 8.0
+# SIGTERM waits this long for a disk; what is not written by then is recovered at the next start.
+_STOP_S = 10.0
+
+_PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+_INIT_TYPE = "video/mp4"
+_SEGMENT_TYPE = "video/iso.segment"
+
+
+class NullSink:
+    """The sink of a server that records nothing."""
+
+    def source_added(self, source: SourceHandle, now: float) -> None:
+        """Nothing."""
+
+    def source_removed(self, source: SourceHandle, now: float) -> None:
+        """Nothing."""
+
+    def packet(self, source: SourceHandle, seq: int, timestamp: int, marker: bool, payload: bytes, now: float) -> None:
+        """Nothing."""
+
+    def sender_report(self, source: SourceHandle, ntp_s: float, timestamp: int, now: float) -> None:
+        """Nothing."""
+
+
+class Recordings:
+    """All recordings under one folder: `root/{lesson id}/`.
+
+    Args:
+        root: made when missing.
+        on_change: told (lesson id, status) on the event loop when a state or a problem changes.
+        disk: what touches the files; tests put a failing one here.
+        transcoder: starts the child that transcodes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        options: RecordingOptions,
+        on_change: OnChange,
+        *,
+        disk: Disk | None = None,
+        transcoder: Command | None = None,
+    ) -> None:
+        self._root = root
+        self._options = options
+        self._on_change = on_change
+        self._disk = disk if disk is not None else Disk()
+        self._command = transcoder if transcoder is not None else child_command()
+        self._writer = Writer(options.queue_bytes)
+        self._sessions: dict[str, Session] = {}
+        self._finished: dict[str, RecordingStatus] = {}
+        # One lesson is finished or deleted by one caller at a time; a lock nobody waits for is forgotten.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._started = False
+        self._progress = (0, 0.0)
+
+    async def start(self) -> None:
+        """Recover every unfinished recording: after this each is playable up to its last complete fragment.
+
+        Raises:
+            UsageError: the folder cannot be used.
+        """
+        self._writer.start()
+        unfinished: dict[str, Book | None] = {}
+        finished: dict[str, RecordingStatus] = {}
+        try:
+            await self._writer.perform(None, lambda: self._scan(unfinished, finished))
+        except OSError as error:
+            await self._writer.stop(_STOP_S)
+            raise UsageError(f"the folder of recordings cannot be used: {error}") from error
+        self._finished.update(finished)
+        for lesson_id, book in unfinished.items():
+            self._sessions[lesson_id] = self._session(lesson_id, book, "stopped")
+        self._started = True
+
+    async def close(self) -> None:
+        """Stop recording: all media reaches the disk, and playlists stay open so that a later `begin` resumes them."""
+        if not self._started:
+            return
+        self._started = False
+        await asyncio.gather(*(session.stop() for session in self._sessions.values()))
+        if not await self._writer.stop(_STOP_S):
+            log.error("the disk hangs; recordings are recovered at the next start")
+
+    def begin(self, lesson_id: str, now: float, wall: float) -> Sink:
+        """Record this lesson from now on, as the first or the next part of its replay; again: the same sink.
+
+        Args:
+            now: seconds of the monotonic clock that stamps the sink's calls and `tick`.
+            wall: seconds since 1970 at the same instant.
+
+        Returns:
+            The relay's sink; it stays valid while the recording pauses and resumes, until `finish` or `close`.
+
+        Raises:
+            UsageError: the recording is finished, `start` was not called, or the lesson id is not one.
+        """
+        if not self._options.record:
+            return NullSink()
+        if not self._started or not LESSON_ID.fullmatch(lesson_id):
+            raise UsageError("recordings are not started, or this is no lesson id")
+        if lesson_id in self._finished:
+            raise UsageError("this recording is finished")
+        session = self._sessions.get(lesson_id)
+        if session is None:
+            session = self._sessions[lesson_id] = self._session(lesson_id, None, "off")
+        session.begin(now, wall)
+        return session
+
+    async def finish(self, lesson_id: str) -> None:
+        """Complete the replay: when this returns, playlists end with EXT-X-ENDLIST. Unknown lessons are ignored.
+
+        A disk that refuses keeps the recording unfinished; `tick` goes on trying.
+        """
+        async with self._lock(lesson_id):
+            session = self._sessions.get(lesson_id)
+            if session is not None and not await session.finish():
+                log.warning("a replay could not be completed yet; it is tried again")
+
+    async def delete(self, lesson_id: str) -> None:
+        """Remove every byte of this lesson's recording, whatever its state. Unknown lessons are ignored.
+
+        Raises:
+            OSError: the disk refuses; nothing of the lesson is offered any more, and deleting again goes on.
+        """
+        if not LESSON_ID.fullmatch(lesson_id):
+            return
+        async with self._lock(lesson_id):
+            session = self._sessions.pop(lesson_id, None)
+            self._finished.pop(lesson_id, None)
+            if session is not None:
+                await session.abandon()
+            await self._writer.perform(None, lambda: self._disk.remove_tree(self._root / lesson_id))
+
+    def unfinished(self) -> list[str]:
+        """The lessons whose recording is neither finished nor running: `begin` resumes and `finish` ends them."""
+        return [lesson_id for lesson_id, session in self._sessions.items() if session.state == "stopped"]
+
+    def tick(self, now: float) -> None:
+        """Serve deadlines (lost packets, fragments, retries); call it every 100 to 200 ms on the event loop.
+
+        Args:
+            now: seconds of the clock of `begin`.
+        """
+        for session in list(self._sessions.values()):
+            session.tick(now)
+        done, since = self._progress
+        if not self._writer.waiting_jobs or done != self._writer.finished_jobs:
+            self._progress = (self._writer.finished_jobs, now)
+        elif now - since >= HANG_S:
+            for session in list(self._sessions.values()):
+                session.disk_hangs()
+
+    def status(self, lesson_id: str) -> RecordingStatus:
+        """How the recording stands; state `off` for a lesson without one. Costs nothing."""
+        session = self._sessions.get(lesson_id)
+        if session is not None:
+            return session.status()
+        return self._finished.get(lesson_id, RecordingStatus())
+
+    def manifest(self, lesson_id: str) -> Manifest:
+        """What there is to replay now; empty for a lesson without a recording. Reads one small file when finished."""
+        session = self._sessions.get(lesson_id)
+        if session is not None:
+            return session.manifest()
+        if lesson_id not in self._finished:
+            return Manifest()
+        try:
+            return manifest_from_json((self._root / lesson_id / SUMMARY).read_bytes())
+        except (OSError, ValueError):
+            log.warning("the summary of a finished recording cannot be read")
+            return Manifest(self._finished[lesson_id])
+
+    def locate(self, lesson_id: str, name: str) -> MediaFile:
+        """The file of this name in this lesson's replay. Playlists come as `data`, media as `path`.
+
+        Raises:
+            PeerError: 404 `not_found` for any name that is not part of the replay, torn or hostile ones included.
+        """
+        if not FILE_NAME.fullmatch(name):
+            raise _not_found()
+        session = self._sessions.get(lesson_id)
+        if session is None:
+            if lesson_id not in self._finished:
+                raise _not_found()
+            return self._finished_file(self._root / lesson_id / name)
+        if name.endswith(".m3u8"):
+            track = session.book.tracks.get(name.removesuffix(".m3u8"))
+            if track is None or not track.segments:
+                raise _not_found()
+            return _playlist_file(playlist(track, self._options.segment_s))
+        size = session.book.size(name)
+        if size is None:
+            raise _not_found()
+        return _media_file(self._root / lesson_id / name, size)
+
+    # Inside
+
+    def _session(self, lesson_id: str, book: Book | None, state: RecordingState) -> Session:
+        def changed() -> None:
+            self._changed(lesson_id)
+
+        return Session(
+            self._root / lesson_id,
+            self._disk,
+            self._writer,
+            self._options,
+            self._make_transcoder,
+            changed,
+            book,
+            state,
+            damaged=book is None and state == "stopped",
+        )
+
+    def _changed(self, lesson_id: str) -> None:
+        session = self._sessions.get(lesson_id)
+        if session is None:
+            return
+        status = session.status()
+        if status.state == "finished":
+            # Nothing of it changes any more; its files are found on disk.
+            self._finished[lesson_id] = status
+            del self._sessions[lesson_id]
+        try:
+            self._on_change(lesson_id, status)
+        except Exception:
+            log.exception("a change of a recording's state could not be told")
+
+    def _make_transcoder(self, codec: CodecName, sink: PictureSink) -> Transcoder:
+        return ChildTranscoder(codec, sink, self._command, time.monotonic)
+
+    def _lock(self, lesson_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(lesson_id, asyncio.Lock())
+
+    def _scan(self, unfinished: dict[str, Book | None], finished: dict[str, RecordingStatus]) -> None:
+        """On the writer's thread: what is there, and what of it must be recovered."""
+        self._disk.make_folder(self._root)
+        for path in sorted(self._root.iterdir()):
+            if path.name.startswith(DOOMED):
+                self._disk.remove_tree(path)
+                continue
+            if not path.is_dir() or not LESSON_ID.fullmatch(path.name):
+                continue
+            try:
+                finished[path.name] = manifest_from_json((path / SUMMARY).read_bytes()).status
+                continue
+            except (FileNotFoundError, ValueError):
+                pass
+            try:
+                unfinished[path.name] = recover(self._disk, path, self._options.segment_s)
+            except Exception:
+                # One damaged folder must not keep the others, or the server, from starting; `begin` tries it again.
+                log.exception("a recording could not be recovered")
+                unfinished[path.name] = None
+
+    def _finished_file(self, path: Path) -> MediaFile:
+        try:
+            if path.suffix == ".m3u8":
+                return _playlist_file(path.read_bytes())
+            return _media_file(path, path.stat().st_size)
+        except OSError as error:
+            raise _not_found() from error
+
+
+def _not_found() -> PeerError:
+    return PeerError("There is no such file in this replay.", status=404, code="not_found")
+
+
+def _playlist_file(data: bytes) -> MediaFile:
+    return MediaFile(None, data, _PLAYLIST_TYPE, "live", f"{len(data):x}-{zlib.crc32(data):08x}")
+
+
+def _media_file(path: Path, size: int) -> MediaFile:
+    kind = _INIT_TYPE if path.suffix == ".mp4" else _SEGMENT_TYPE
+    return MediaFile(path, None, kind, "immutable", f"{size:x}-{zlib.crc32(path.name.encode()):08x}")
