@@ -130,6 +130,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             renewing = asyncio.create_task(_renew(tls, settings))
             stack.push_async_callback(_cancel, renewing)
         await lessons.start()
+        await _complete(recordings, catalogue)
         site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_address=True, backlog=512)
         try:
             await site.start()
@@ -197,6 +198,16 @@ async def _drain(lessons: Lessons, limit_s: float, stop: _Stop) -> None:
         await asyncio.sleep(0.1)
 
 
+async def _complete(recordings: Recordings, catalogue: Catalogue) -> None:
+    """Complete replays whose lesson ended while the disk refused or the server was killed."""
+    for lesson_id in recordings.unfinished():
+        lesson = await catalogue.lesson(lesson_id)
+        if lesson is None:
+            log.warning("a recording belongs to no lesson and is left alone lesson=%s", lesson_id)
+        elif lesson.state == "ended":
+            await recordings.finish(lesson_id)
+
+
 async def _tick(recordings: Recordings) -> None:
     while True:
         try:
@@ -238,6 +249,9 @@ def _recording_options(settings: Settings) -> RecordingOptions:
         fragment_s=settings.fragment_s,
         segment_s=settings.segment_s,
         disk_floor_bytes=settings.disk_floor_bytes,
+        queue_bytes=settings.recording_queue_bytes,
+        reorder_s=settings.recording_reorder_s,
+        max_clips=settings.recording_max_clips,
     )
 
 

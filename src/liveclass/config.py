@@ -89,6 +89,18 @@ class Settings:
         10.0, "aimed length of a segment; each costs the volunteer a keyframe", unit="s", least=1, most=60
     )
     disk_floor_bytes: int = setting(512 * 1024 * 1024, "recording stops when less is free", unit="bytes", least=0)
+    recording_queue_bytes: int = setting(
+        64 * 1024 * 1024,
+        "media that may wait for a slow disk, all lessons together; beyond it recording pauses",
+        unit="bytes",
+        least=1024 * 1024,
+    )
+    recording_reorder_s: float = setting(
+        2.5, "how long the recorder waits for a lost packet to be sent again", unit="s", least=0.1, most=10
+    )
+    recording_max_clips: int = setting(
+        500, "screens, second voices and classrooms recorded beside one lesson's main track", least=1
+    )
 
     max_sdp_bytes: int = setting(
         64 * 1024,
