@@ -26,22 +26,25 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
   const tools = touched || menu.value;
   return (
     <div data-theme="stage" class={`live${called ? " live-called" : ""}${tools ? " live-tools" : ""}`}>
-      <main class="live-stage" data-test="stage" aria-label={t("class.stage")}>
-        <Main model={model} />
-      </main>
-      <Small model={model} />
-      {needsPress && (
-        <div class="live-enter">
-          <EnterOrReady model={model} />
+      <main>
+        <h1 class="visually-hidden">{model.page.view.value?.lesson.title ?? ""}</h1>
+        <div class="live-stage" data-test="stage" role="region" aria-label={t("class.stage")}>
+          <Main model={model} />
         </div>
-      )}
-      <div class="live-edge">
+        <Small model={model} />
+        {needsPress && (
+          <div class="live-enter">
+            <EnterOrReady model={model} />
+          </div>
+        )}
+      </main>
+      <footer class="live-edge">
         {!needsPress && !menu.value && (
           <Tools model={model} menuOpen={menu.value} onMenu={() => (menu.value = !menu.value)} />
         )}
         <Status model={model} />
         {called && <Called model={model} />}
-      </div>
+      </footer>
       {menu.value && <Menu model={model} onClose={() => (menu.value = false)} />}
     </div>
   );

@@ -27,7 +27,9 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
         <LanguageSwitch />
       </header>
       <main class="wait-main">
-        {view !== null && <h1>{title === "" ? t("lesson.untitled") : title}</h1>}
+        <h1 class={view === null ? "visually-hidden" : ""}>
+          {view === null ? t("title.class") : title === "" ? t("lesson.untitled") : title}
+        </h1>
         {teacher !== undefined && <p class="wait-teacher">{teacher.name}</p>}
         <p class="wait-clock">
           {left !== null && left > 0 && left < DAY_S ? (

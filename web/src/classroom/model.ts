@@ -191,7 +191,8 @@ export class ClassroomModel {
     });
     effect(() => {
       const something = this.microphone.track.value !== null || this.camera.track.value !== null;
-      publisher.session.want(this.called.value && !page.left.value && something);
+      // A call that ends is ended by the server, sessions and all.
+      publisher.session.want(this.called.value && !page.left.value && something, !this.called.value);
     });
     effect(() => {
       if (page.signalling.phase.value !== "ready") return;

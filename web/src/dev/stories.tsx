@@ -238,7 +238,7 @@ if (root !== null) {
   if (story.indexOf("class") === 0) {
     void import("../classroom/classroom.css").then(() => render(<ClassroomPage model={classStory()} />, root));
   } else if (story.indexOf("teach") === 0) {
-    void import("../teach/teach.css").then(() => render(<TeachPage model={teachStory()} />, root));
+    void Promise.all([import("../teach/before.css"), import("../teach/lesson.css"), import("../teach/bar.css")]).then(() => render(<TeachPage model={teachStory()} />, root));
   } else {
     render(<WrongLink />, root);
   }

@@ -99,7 +99,6 @@ export default {
     "teach.recording.problem.disk_full":
       "The server's disk is full and recording has stopped. The lesson goes on; please tell the operator.",
     "teach.recording.problem.other": "Recording has stopped. The lesson goes on; please tell the operator.",
-    "teach.recording.paused": "Recording waits for sound or picture.",
     "teach.stage": "Stage",
     "teach.classrooms": "Classrooms",
     "teach.controls": "Lesson tools",

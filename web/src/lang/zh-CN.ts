@@ -106,7 +106,6 @@ export default {
     "teach.elapsed": "已上课 {time}",
     "teach.recording.problem.disk_full": "服务器硬盘已满，录制停了。课照常进行，请告诉管理员。",
     "teach.recording.problem.other": "录制停了。课照常进行，请告诉管理员。",
-    "teach.recording.paused": "录制等待中：还没有收到声音或画面。",
     // Names of regions (screen readers), some shown as headings.
     "teach.stage": "主画面",
     "teach.classrooms": "教室",

@@ -48,7 +48,10 @@ export class LivePage {
         !this.left.value &&
         this.signalling.phase.value !== "refused" &&
         this.lessonState.value !== "ended";
-      this.subscriber.session.want(wanted);
+      this.subscriber.session.want(wanted, this.lessonState.value === "ended");
+    });
+    effect(() => {
+      if (this.subscriber.session.phase.value === "up") this.signalling.reachable();
     });
     effect(() => this.sound.play(this.subscriber.seats.value));
     effect(() => {

@@ -47,9 +47,15 @@ export class MediaSession {
     });
   }
 
-  /** Have a session from now on, or end it. */
-  want(wanted: boolean): void {
+  /**
+   * Have a session from now on, or end it.
+   *
+   * @param serverEnds true when the server ends the session by itself, as with a call or a lesson, so that no DELETE is
+   *   due
+   */
+  want(wanted: boolean, serverEnds = false): void {
     if (wanted && this.purpose.url() === "") return;
+    if (!wanted && serverEnds) this.resource = "";
     this.feed({ kind: wanted ? "want" : "unwant" });
   }
 

@@ -97,6 +97,23 @@ test("a restart that comes to nothing makes a new session", () => {
   expect(rig.done("post")).toEqual([0, RESTART_WITHIN_MS + 500]);
 });
 
+test("a restart that was lost with the network is asked for again when there is hope", () => {
+  const rig = new Rig();
+  rig.up();
+  rig.feed("failed");
+  rig.now = 3_000;
+  rig.feed("hurry");
+  expect(rig.done("restart")).toEqual([0, 3_000]);
+  expect(rig.done("post")).toEqual([0]);
+});
+
+test("hope does not disturb a session that is up", () => {
+  const rig = new Rig();
+  rig.up();
+  rig.feed("hurry");
+  expect(rig.log).toEqual([[0, "post"]]);
+});
+
 test("a session that never connects is tried anew", () => {
   const rig = new Rig();
   rig.feed("want");

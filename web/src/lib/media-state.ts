@@ -111,11 +111,14 @@ const TABLE: Readonly<Record<Phase, Partial<Readonly<Record<Input["kind"], Row>>
   posting: { unwant: off, answered, unanswered: giveUp, connected: up },
   connecting: { unwant: off, connected: up, failed: giveUp, dropped: giveUp, tick: whenDue(giveUp), renew },
   up: { unwant: off, disconnected: shake, failed: restart, dropped: renew, moved: restart, renew },
-  shaky: { unwant: off, connected: up, failed: restart, dropped: renew, moved: restart, tick: whenDue(restart), renew },
+  shaky: { unwant: off, connected: up, failed: restart, dropped: renew, moved: restart, hurry: restart, tick: whenDue(restart), renew },
   // The session is gone at the server (a restart of it, or 30 s of silence): a new one at once, without a pause.
   restarting: {
     unwant: off,
     connected: up,
+    // The request may have been lost with the network that is back now.
+    hurry: restart,
+    moved: restart,
     failed: renew,
     restart_refused: renew,
     dropped: renew,

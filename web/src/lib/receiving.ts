@@ -115,14 +115,15 @@ function share(lost: number, got: number): number {
 
 const WORSE: Readonly<Record<Quality, number>> = { off: 0, good: 0, weak: 1, none: 2 };
 
-/** Keeps the words from flickering: worse counts at once, better when it is said twice in a row. */
+/** Keeps the words from flickering: worse counts at once, and so does the first sign of life; good after weak counts when
+ *  it is said twice in a row. */
 export class Steady {
   private shown: Quality = "off";
   private hoped: Quality = "off";
 
   next(now: Quality): Quality {
     const better = WORSE[now] < WORSE[this.shown];
-    if (!better || now === "off" || this.hoped === now) this.shown = now;
+    if (!better || now === "off" || this.shown === "none" || this.hoped === now) this.shown = now;
     this.hoped = now;
     return this.shown;
   }

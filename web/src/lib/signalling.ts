@@ -80,6 +80,11 @@ export class Signalling {
     this.listeners.push(listener);
   }
 
+  /** Something else reached the server: do not sit out the pause. */
+  reachable(): void {
+    if (this.state.peek().phase === "waiting") this.feed({ kind: "hurry" });
+  }
+
   private readonly hurry = (): void => this.feed({ kind: "hurry" });
 
   private readonly hurryWhenSeen = (): void => {

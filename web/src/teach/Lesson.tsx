@@ -60,7 +60,7 @@ function Head({ model }: { readonly model: TeachModel }): JSX.Element {
   const view = model.page.view.value;
   const started = view?.lesson.started_at_ms ?? null;
   const elapsed = started === null ? 0 : (wallMs.value + (view?.clockOffsetMs ?? 0) - started) / 1000;
-  const recorded = view?.recording.state === "recording" || view?.recording.state === "paused";
+  const recorded = view?.recording.state === "recording";
   return (
     <header class="lesson-head">
       <p class="live-sign" data-test="recording" data-state={view?.recording.state ?? "off"}>
@@ -122,7 +122,6 @@ function Notices({ model }: { readonly model: TeachModel }): JSX.Element {
   else if (model.talking.value && model.muted.value) [tone, text] = ["good", t("bar.ptt")];
   else if (model.muted.value) [tone, text] = ["weak", t("bar.muted")];
   else if (lost) [tone, text] = ["note", t("net.signalling")];
-  else if (recording?.state === "paused") [tone, text] = ["note", t("teach.recording.paused")];
   else if (model.screenFailed.value) [tone, text] = ["weak", t("media.screen.failed")];
   const refusal = page.signalling.refusal.value;
   const refusalKey = `error.${refusal}`;

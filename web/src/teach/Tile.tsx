@@ -41,7 +41,7 @@ export function Tile({ model, one, onStage }: TileProps): JSX.Element {
       )}
       <div class="tile-words">
         <div class="tile-name">
-          <h3>{one.name}</h3>
+          <h2>{one.name}</h2>
           {one.online && <FiguresButton one={one} open={figures} />}
         </div>
         <StatusLine tone={sentence.tone} text={t(sentence.text)} test="status" />

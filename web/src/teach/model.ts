@@ -182,7 +182,7 @@ export class TeachModel {
     });
     effect(() => {
       const live = page.lessonState.value === "live" && page.signalling.phase.value !== "refused";
-      publisher.session.want(live);
+      publisher.session.want(live, page.lessonState.value === "ended");
       keepScreenOn(live);
     });
     effect(() => {
