@@ -1,0 +1,195 @@
+"""Where frames and keyframes begin, told from the first bytes of an RTP payload.
+
+Runs per video packet while a slot waits for a keyframe, so it looks at a few bytes, keeps no state and never raises:
+a payload that makes no sense is simply not the start of anything.
+"""
+
+from collections.abc import Callable
+
+from liveclass.rtp.codec import CodecName
+
+H264_IDR = 5
+H264_SPS = 7
+H264_AUD = 9
+H264_STAP_A = 24
+H264_FU_A = 28
+
+_MAX_AGGREGATED = 16
+"""NAL units looked at in one STAP-A: parameter sets and the first slice come first."""
+
+
+def is_keyframe_start(codec: CodecName, payload: bytes) -> bool:
+    """Whether a receiver that knows nothing of the stream can start to decode at this packet.
+
+    Args:
+        codec: the name as in `Codec.name`; every packet of Opus is a start.
+        payload: of one RTP packet, without padding.
+    """
+    return _KEYFRAME[codec](payload)
+
+
+def starts_frame(codec: CodecName, payload: bytes) -> bool:
+    """Whether this packet surely begins a frame, as far as its own bytes tell.
+
+    False for an H264 packet that may be a further slice of a frame, though it can be the first.
+    """
+    return _FRAME[codec](payload)
+
+
+def keyframe_detector(codec: CodecName) -> Callable[[bytes], bool]:
+    """`is_keyframe_start` for one codec, for loops that must not look it up each time."""
+    return _KEYFRAME[codec]
+
+
+def frame_detector(codec: CodecName) -> Callable[[bytes], bool]:
+    """`starts_frame` for one codec."""
+    return _FRAME[codec]
+
+
+def _always(payload: bytes) -> bool:
+    return bool(payload)
+
+
+def _h264_keyframe(payload: bytes) -> bool:
+    """RFC 6184 section 5.2: an SPS, or the first slice of an IDR picture, alone, aggregated or fragmented.
+
+    A slice is the first one of its picture when `first_mb_in_slice` is 0, which ue(v) writes as a single 1 bit.
+    """
+    if len(payload) < 2:
+        return False
+    kind = payload[0] & 0x1F
+    if kind == H264_FU_A:
+        start = payload[1]
+        if not start & 0x80:
+            return False
+        kind = start & 0x1F
+        return kind == H264_SPS or (kind == H264_IDR and len(payload) > 2 and payload[2] > 0x7F)
+    if kind == H264_STAP_A:
+        offset = 1
+        size = len(payload)
+        for _ in range(_MAX_AGGREGATED):
+            if offset + 3 > size:
+                return False
+            kind = payload[offset + 2] & 0x1F
+            if kind == H264_SPS:
+                return True
+            if kind == H264_IDR:
+                return offset + 3 < size and payload[offset + 3] > 0x7F
+            offset += 2 + (payload[offset] << 8 | payload[offset + 1])
+        return False
+    return kind == H264_SPS or (kind == H264_IDR and payload[1] > 0x7F)
+
+
+def _h264_frame(payload: bytes) -> bool:
+    """An access unit delimiter, SPS or a slice with `first_mb_in_slice` 0 (RFC 6184 section 5.2)."""
+    if len(payload) < 2:
+        return False
+    kind = payload[0] & 0x1F
+    offset = 1
+    if kind == H264_FU_A:
+        if not payload[1] & 0x80:
+            return False
+        kind = payload[1] & 0x1F
+        offset = 2
+    elif kind == H264_STAP_A:
+        if len(payload) < 4:
+            return False
+        kind = payload[3] & 0x1F
+        offset = 4
+    if kind in {H264_SPS, H264_AUD}:
+        return True
+    return 1 <= kind <= H264_IDR and offset < len(payload) and payload[offset] > 0x7F
+
+
+def vp8_header_length(payload: bytes) -> int:
+    """Bytes of the VP8 payload descriptor (RFC 7741 section 4.2); 0 when it is cut off or nothing follows it."""
+    size = len(payload)
+    if not size:
+        return 0
+    length = 1
+    if payload[0] & 0x80:
+        if size < 2:
+            return 0
+        extended = payload[1]
+        length = 2
+        if extended & 0x80:
+            if size < 3:
+                return 0
+            length += 2 if payload[2] & 0x80 else 1
+        if extended & 0x40:
+            length += 1
+        if extended & 0x30:
+            length += 1
+    return length if length < size else 0
+
+
+def _vp8_frame(payload: bytes) -> bool:
+    """S set and partition 0 (RFC 7741 section 4.2)."""
+    return bool(payload) and payload[0] & 0x17 == 0x10
+
+
+def _vp8_keyframe(payload: bytes) -> bool:
+    """Start of the first partition, and P clear in the VP8 header behind it (RFC 7741 section 4.3)."""
+    if not payload or payload[0] & 0x17 != 0x10:
+        return False
+    length = vp8_header_length(payload)
+    return length > 0 and not payload[length] & 0x01
+
+
+def _vp9_frame(payload: bytes) -> bool:
+    """B set, and not a further spatial layer of the same picture (RFC 9628 section 4.2)."""
+    if not payload or not payload[0] & 0x08:
+        return False
+    return _vp9_spatial_layer(payload) == 0
+
+
+def _vp9_keyframe(payload: bytes) -> bool:
+    """B set, P clear, lowest spatial layer (RFC 9628 section 4.2)."""
+    if not payload or payload[0] & 0x48 != 0x08:
+        return False
+    return _vp9_spatial_layer(payload) == 0
+
+
+def _vp9_spatial_layer(payload: bytes) -> int:
+    """The spatial layer (SID), 0 when the stream has no layers, -1 when the descriptor is cut off."""
+    first = payload[0]
+    if not first & 0x20:
+        return 0
+    offset = 1
+    if first & 0x80:
+        if len(payload) < 2:
+            return -1
+        offset += 2 if payload[1] & 0x80 else 1
+    if offset >= len(payload):
+        return -1
+    return payload[offset] >> 1 & 0x07
+
+
+def _av1_frame(payload: bytes) -> bool:
+    """Z clear: the first OBU is not a continuation (AV1 RTP specification section 4.4).
+
+    Z is clear too where a packet ended exactly with an OBU within a frame; only the marker before it can tell.
+    """
+    return len(payload) > 1 and not payload[0] & 0x80
+
+
+def _av1_keyframe(payload: bytes) -> bool:
+    """N set: the first packet of a coded video sequence (AV1 RTP specification section 4.4)."""
+    return len(payload) > 1 and payload[0] & 0x88 == 0x08
+
+
+_KEYFRAME: dict[CodecName, Callable[[bytes], bool]] = {
+    "opus": _always,
+    "H264": _h264_keyframe,
+    "VP8": _vp8_keyframe,
+    "VP9": _vp9_keyframe,
+    "AV1": _av1_keyframe,
+}
+
+_FRAME: dict[CodecName, Callable[[bytes], bool]] = {
+    "opus": _always,
+    "H264": _h264_frame,
+    "VP8": _vp8_frame,
+    "VP9": _vp9_frame,
+    "AV1": _av1_frame,
+}
