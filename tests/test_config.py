@@ -59,6 +59,7 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "database_url": ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
             "admin_token": ("a-token-of-some-length", "a-token-of-some-length"),
             "metrics_token": ("a-token-of-some-length", "a-token-of-some-length"),
+            "recording_queue_bytes": ("2000000", 2_000_000),
             "max_sdp_bytes": ("5000", 5000),
             "max_body_bytes": ("5000", 5000),
             "max_message_bytes": ("5000", 5000),

@@ -93,7 +93,7 @@ class Settings:
         64 * 1024 * 1024,
         "media that may wait for a slow disk, all lessons together; beyond it recording pauses",
         unit="bytes",
-        least=1024 * 1024,
+        least=1_000_000,
     )
     recording_reorder_s: float = setting(
         2.5, "how long the recorder waits for a lost packet to be sent again", unit="s", least=0.1, most=10

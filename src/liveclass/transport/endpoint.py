@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from struct import Struct
 
 from liveclass.errors import PeerError, UsageError
 from liveclass.transport.batch import Address, Batch
@@ -31,6 +32,13 @@ SOCKET_BUFFER_BYTES = 8 * 1024 * 1024
 
 TICK_S = 0.02
 """How often deadlines are looked at: a lost packet is asked for again within this."""
+
+SO_TIMESTAMPNS = 35
+"""Linux: have each datagram tell when it arrived, as a timespec; Python has no name for it."""
+
+STAMP_BYTES = socket.CMSG_SPACE(16)
+
+_stamp = Struct("@qq").unpack
 
 ECHOES_PER_S = 20.0
 """Binding requests of strangers answered per second, all together: a check of reachability sends three."""
@@ -76,6 +84,7 @@ class Endpoint:
         self._handshaking: dict[str, PeerSession] = {}
         self._tickers: list[Callable[[float], None]] = []
         self._swept = 0.0
+        self._arrived = 0.0
         self._echoes = ECHOES_PER_S
         self._echoed = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -91,6 +100,8 @@ class Endpoint:
         self._socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if family == socket.AF_INET6:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -192,19 +203,27 @@ class Endpoint:
 
     def _readable(self) -> None:
         now = time.monotonic()
-        receive = self._socket.recvfrom
+        since = now - time.time()
+        receive = self._socket.recvmsg
         counters = self.counters
         for _ in range(READS_PER_WAKEUP):
             try:
-                datagram, address = receive(SLOT_READ_BYTES)
+                datagram, extra, _, address = receive(SLOT_READ_BYTES, STAMP_BYTES)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 continue
             counters.datagrams += 1
             counters.octets += len(datagram)
+            at = now
+            if extra:
+                # When the kernel took it, not when we came to read it: else a busy server looks like a full link to the
+                # publisher's congestion control, and its picture shrinks.
+                seconds, nanoseconds = _stamp(extra[0][2])
+                at = min(now, max(self._arrived, seconds + nanoseconds * 1e-9 + since))
+                self._arrived = at
             try:
-                self.datagram(datagram, address, now)
+                self.datagram(datagram, address, at)
             except PeerError:
                 counters.malformed += 1
             except Exception:
