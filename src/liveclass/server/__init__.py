@@ -1,0 +1,1 @@
+"""aiohttp: pages, REST, signalling, WHIP and WHEP, replay media, authorisation, metrics."""

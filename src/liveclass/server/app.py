@@ -1,0 +1,157 @@
+"""Puts the routes together into one aiohttp application. Opens no port and makes no part: `Services` brings them."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from liveclass.config import Settings
+from liveclass.relay.ports import MediaPlane
+from liveclass.server.api import LessonApi
+from liveclass.server.auth import Authority, Signer
+from liveclass.server.http import Proxies, add_headers, error_boundary, json_response
+from liveclass.server.lessons import Lessons
+from liveclass.server.limits import AddressLimiter
+from liveclass.server.media import Replays
+from liveclass.server.metrics import Metrics
+from liveclass.server.openapi import describe
+from liveclass.server.pages import Pages
+from liveclass.server.ports import CataloguePort, RecordingsPort
+from liveclass.server.routing import PUBLIC, Gate, Route
+from liveclass.server.signalling import Origins, Signalling
+from liveclass.server.whip import MediaSessions
+
+BURST_S = 10.0
+"""Seconds of an address's allowance that it may spend at once: a school behind one address comes back as one crowd."""
+
+PATTERNS = {"lesson": "[A-Za-z0-9_-]{1,64}", "session": "[A-Za-z0-9_-]{1,128}"}
+"""What these parts of a path may look like; anything else is an unknown path (404)."""
+
+RUNNER: dict[str, Any] = {"access_log": None, "auto_decompress": False}
+"""How the application is to be run: no access log, whose lines hold full addresses, and no decompression of bodies: no
+route needs it, and a body that does not decompress would be logged as our fault."""
+
+ROUTES: web.AppKey[list[Route]] = web.AppKey("routes", list)
+"""Every route of the application, for its description and its tests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the handlers use, made by `liveclass.app` and by tests.
+
+    Attributes:
+        lessons: the registry; attached and started by whoever made it. The application closes it.
+        signing_key: at least 32 secret bytes, the same after a restart: media tokens and replay URLs rest on them.
+        is_admin: whether a bearer token is the admin's, compared in constant time.
+        static_dir: the built pages (`src/liveclass/web`).
+        monotonic: seconds, never going back.
+        wall: seconds since 1970.
+        relay_stats: figures of the media plane for /metrics, by name; names ending in `_total` are counters.
+    """
+
+    settings: Settings
+    catalogue: CataloguePort
+    media: MediaPlane
+    recordings: RecordingsPort
+    lessons: Lessons
+    signing_key: bytes
+    is_admin: Callable[[str], bool]
+    static_dir: Path
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+    relay_stats: Callable[[], Mapping[str, float | int]] = dict
+
+
+def build_app(services: Services) -> web.Application:
+    """The application with every route; run it with `web.AppRunner(app, **RUNNER)`.
+
+    On shutdown (`runner.cleanup()`) open sockets are closed with 1012 and snapshots are written.
+
+    Raises:
+        UsageError: `trusted_proxies` holds what is no address.
+    """
+    settings, lessons = services.settings, services.lessons
+    proxies = Proxies(settings.trusted_proxies)
+    signer = Signer(services.signing_key, services.wall)
+    authority = Authority(
+        signer=signer,
+        is_admin=services.is_admin,
+        catalogue=services.catalogue,
+        revoked_ms=lessons.revoked_ms,
+        monotonic=services.monotonic,
+    )
+    limiter = AddressLimiter(settings.posts_per_s, max(1.0, settings.posts_per_s * BURST_S))
+    gate = Gate(authority, proxies, limiter, services.monotonic)
+    signalling = Signalling(
+        lessons=lessons,
+        authority=authority,
+        proxies=proxies,
+        origins=Origins(proxies, settings.allowed_origins, settings.public_url),
+        max_message_bytes=settings.max_message_bytes,
+        messages_per_s=settings.messages_per_s,
+        max_sockets=settings.max_sessions,
+        monotonic=services.monotonic,
+    )
+    metrics = Metrics(
+        lessons=lessons,
+        recordings=services.recordings,
+        catalogue=services.catalogue,
+        signalling=signalling,
+        relay_stats=services.relay_stats,
+        proxies=proxies,
+        token=settings.metrics_token,
+    )
+    api = LessonApi(
+        catalogue=services.catalogue,
+        recordings=services.recordings,
+        lessons=lessons,
+        proxies=proxies,
+        public_url=settings.public_url,
+        default_language=settings.default_language,
+        max_body_bytes=settings.max_body_bytes,
+    )
+    sessions = MediaSessions(
+        lessons=lessons,
+        proxies=proxies,
+        max_sdp_bytes=settings.max_sdp_bytes,
+        max_sessions=settings.max_sessions,
+    )
+    routes = [
+        *api.routes(),
+        *Replays(lessons=lessons, recordings=services.recordings, signer=signer).routes(),
+        *sessions.routes(),
+        *signalling.routes(),
+        *metrics.routes(),
+        *Pages(services.static_dir, proxies).routes(),
+    ]
+    routes.append(_description(routes))
+    app = web.Application(middlewares=[metrics.middleware(), error_boundary], client_max_size=settings.max_body_bytes)
+    app[ROUTES] = routes
+    for route in routes:
+        app.router.add_route(route.method, _pattern(route.path), gate.guard(route))
+    app.on_response_prepare.append(add_headers)
+    app.cleanup_ctx.append(metrics.watch_event_loop)
+    app.on_shutdown.append(lambda _app: lessons.close())
+    return app
+
+
+def _description(routes: list[Route]) -> Route:
+    async def openapi(_request: web.Request) -> web.StreamResponse:
+        return json_response(describe(routes))
+
+    return Route(
+        method="GET",
+        path="/openapi.json",
+        handler=openapi,
+        access=PUBLIC,
+        summary="This description",
+        response="application/json",
+    )
+
+
+def _pattern(path: str) -> str:
+    """The path as aiohttp's router takes it: with what each part may look like."""
+    return re.sub(r"{(\w+)}", lambda match: f"{{{match[1]}:{PATTERNS.get(match[1], '[^/{}]+')}}}", path)

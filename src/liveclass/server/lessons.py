@@ -1,0 +1,616 @@
+"""The registry of lessons that this process holds: applies their effects to sockets, media, recording and catalogue.
+
+Decides nothing about a lesson (that is `lesson.state`) and speaks no protocol; it is where the pure lesson meets the
+world, so every method that a socket, a request or the media plane calls returns at once or awaits only the catalogue.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from liveclass.config import Settings
+from liveclass.errors import PeerError, UsageError
+from liveclass.lesson.effects import CloseMedia, Effect, LessonEnded, LessonStarted, Send, SetMuted, SetSending
+from liveclass.lesson.members import Member
+from liveclass.lesson.messages import (
+    ClientMessage,
+    ErrorMessage,
+    LessonInfo,
+    LessonState,
+    RecordingInfo,
+    Role,
+    ServerMessage,
+    Slot,
+    SlotsChanged,
+    StartLesson,
+    Welcome,
+)
+from liveclass.lesson.state import Lesson, Limits
+from liveclass.relay.ports import CloseReason, Direction, MediaPlane, Person, SlotView
+from liveclass.relay.source import Sink, SourceKind
+from liveclass.server.auth import Signer
+from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
+from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, RecordingsPort, RecordingStatus
+from liveclass.server.snapshots import Snapshots
+
+log = structlog.get_logger(__name__)
+
+HOUSEKEEPING_S = 0.25
+"""How often deadlines of lessons are looked at: they are in seconds and minutes."""
+
+SNAPSHOT_DELAY_S = 1.0
+"""Changes within this time share one write; what a crash can lose of calls and mutes."""
+
+IDLE_S = 60.0
+"""How long a lesson that nobody uses stays in memory; whoever has just asked for it may still be on the way in."""
+
+FRESH_TOKEN_S = 12 * 3600
+"""A page that stays connected gets a new `Welcome` this often, well before its media token expires."""
+
+CATALOGUE_RETRY_S = 2.0
+"""Pause before a failed write to the catalogue is tried again; the lesson goes on meanwhile."""
+
+
+@dataclass(slots=True)
+class SessionRecord:
+    """What HTTP needs to remember of a media session.
+
+    Attributes:
+        remote_ufrag: the client's ICE user fragment: a PATCH that brings another one asks for a restart.
+    """
+
+    remote_ufrag: str
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """An open socket and what its page needs to be told when it comes back."""
+
+    connection: Connection
+    welcomed_at: float
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A lesson in memory and everything attached to it."""
+
+    lesson: Lesson
+    used_at: float
+    pages: dict[str, Page] = field(default_factory=dict)
+    slots: dict[str, SlotsChanged] = field(default_factory=dict)
+    sink: Sink | None = None
+    saved_revision: int = 0
+    changed_at: float | None = None
+    deleted: bool = False
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def id(self) -> str:
+        return self.lesson.info.id
+
+
+class Lessons:
+    """Implements `relay.ports.MediaListener`.
+
+    Order of wiring: make `Lessons`, make the media plane with it as listener and the recordings with
+    `lessons.recording_changed` as `on_change`, then `attach` both, then `await start()`.
+
+    Args:
+        snapshot_dir: folder of its own for what lessons remember over a restart.
+        signing_key: at least 32 secret bytes, the same after a restart.
+        monotonic: seconds, never going back.
+        wall: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        catalogue: CataloguePort,
+        snapshot_dir: Path,
+        signing_key: bytes,
+        monotonic: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._snapshots = Snapshots(snapshot_dir)
+        self._signer = Signer(signing_key, wall)
+        self._monotonic = monotonic
+        self._wall = wall
+        self._limits = Limits(
+            max_participants=settings.max_participants,
+            max_teachers=settings.max_teachers,
+            max_called=settings.max_called,
+        )
+        self._held: dict[str, Held] = {}
+        self._loading = asyncio.Lock()
+        self._media: MediaPlane | None = None
+        self._recordings: RecordingsPort | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writes: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
+        self._sessions: dict[str, SessionRecord] = {}
+        self.draining = False
+        self._closed = False
+        self.observe_join: Callable[[float], None] = lambda _seconds: None
+
+    # Wiring and life
+
+    def attach(self, media: MediaPlane, recordings: RecordingsPort) -> None:
+        """Give the parts that need this object for their own making."""
+        self._media = media
+        self._recordings = recordings
+
+    @property
+    def media(self) -> MediaPlane:
+        if self._media is None:
+            raise UsageError("Lessons.attach was not called")
+        return self._media
+
+    @property
+    def recordings(self) -> RecordingsPort:
+        if self._recordings is None:
+            raise UsageError("Lessons.attach was not called")
+        return self._recordings
+
+    async def start(self) -> None:
+        """Restore the lessons that were live; their recordings go on as a next part."""
+        self._loop = asyncio.get_running_loop()
+        self._spawn(self._housekeeping())
+        self._spawn(self._write_catalogue())
+        for row in await self._catalogue.live_lessons():
+            held = await self._load(row)
+            self._begin_recording(held)
+
+    def drain(self) -> None:
+        """No new lesson starts from now on; /readyz answers 503."""
+        self.draining = True
+
+    @property
+    def live_count(self) -> int:
+        """Lessons that are live now: the app may wait for 0 while it drains."""
+        return sum(held.lesson.state == "live" for held in self._held.values())
+
+    @property
+    def page_count(self) -> int:
+        """Open signalling sockets that have said hello."""
+        return sum(len(held.pages) for held in self._held.values())
+
+    async def close(self) -> None:
+        """Close all sockets (1012), write snapshots; twice is as once. Lessons stay live in the catalogue."""
+        self.draining = True
+        if self._closed:
+            return
+        self._closed = True
+        for held in self._held.values():
+            for page in held.pages.values():
+                page.connection.close(RESTARTING, "restarting")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.flush(), 5.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self._save(held) for held in list(self._held.values())))
+
+    async def flush(self) -> None:
+        """Wait until the catalogue has what was decided so far."""
+        done = asyncio.Event()
+
+        async def reached() -> None:
+            done.set()
+
+        self._writes.put_nowait(reached)
+        await done.wait()
+
+    # Finding
+
+    async def get(self, lesson_id: str) -> Held:
+        """The lesson, from memory or from the catalogue.
+
+        Raises:
+            PeerError: 404 `lesson_unknown`.
+        """
+        held = self._held.get(lesson_id)
+        if held is not None:
+            held.used_at = self._monotonic()
+            return held
+        async with self._loading:
+            held = self._held.get(lesson_id)
+            if held is not None:
+                return held
+            row = await self._catalogue.lesson(lesson_id)
+            if row is None:
+                raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
+            return await self._load(row)
+
+    def loaded(self, lesson_id: str) -> Held | None:
+        """The lesson if it is in memory."""
+        return self._held.get(lesson_id)
+
+    def all(self) -> list[Held]:
+        return list(self._held.values())
+
+    async def revoked_ms(self, lesson_id: str, role: LinkRole) -> int:
+        """The moment (ms since 1970) up to which the role's signed tokens are void; 0: none are."""
+        return (await self.get(lesson_id)).lesson.revoked_ms.get(role, 0)
+
+    async def _load(self, row: LessonRow) -> Held:
+        snapshot = await asyncio.to_thread(self._snapshots.read, row.id)
+        lesson = Lesson(info_of(row), self._limits, self._monotonic(), snapshot=snapshot)
+        held = Held(lesson, self._monotonic())
+        lesson.set_recording(self._recording_info(self.recordings.status(row.id)))
+        self._held[row.id] = held
+        return held
+
+    # Pages
+
+    def connect(
+        self, held: Held, who: str, role: Role, name: str, address: str, make: Callable[[Callable[[], str]], Connection]
+    ) -> Page:
+        """A page has said hello; an older socket of the same participant is closed as replaced.
+
+        Args:
+            make: makes the connection, given what encodes a `Welcome` of the moment.
+
+        Raises:
+            PeerError: 503 `lesson_full`, 404 `lesson_unknown` when it was deleted meanwhile.
+        """
+        if held.deleted:
+            raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
+        now = self._monotonic()
+        effects = held.lesson.join(who, role, name, now, address=address)
+        page = Page(make(lambda: encode(self._welcome(held, who))), now)
+        older = held.pages.pop(who, None)
+        if older is not None:
+            older.connection.close(REPLACED, "replaced")
+        held.pages[who] = page
+        self._send_slots(held, who)
+        self.apply(held, effects)
+        return page
+
+    def disconnect(self, held: Held, who: str, page: Page) -> None:
+        """The page's socket is gone; nothing happens when another has taken its place."""
+        if held.pages.get(who) is page:
+            del held.pages[who]
+            self.apply(held, held.lesson.leave(who, self._monotonic()))
+
+    def handle(self, held: Held, who: str, message: ClientMessage) -> None:
+        """A page says something. Raises PeerError when it asks for what it may not have."""
+        if isinstance(message, StartLesson):
+            self.check_may_start(held)
+        self.apply(held, held.lesson.handle(who, message, self._monotonic(), self._wall_ms()))
+
+    def _welcome(self, held: Held, who: str) -> Welcome:
+        lesson = held.lesson
+        member = lesson.member(who)
+        if member is None:
+            raise PeerError("There is no such participant in this lesson.", status=404, code="participant_unknown")
+        teacher = member.role == "teacher"
+        return Welcome(
+            you=who,
+            role=member.role,
+            lesson=lesson.info,
+            participants=lesson.participants(member.role),
+            recording=lesson.recording,
+            media_token=self._signer.media_token(held.id, who, member.role),
+            whip_url=f"/whip/{held.id}",
+            whep_url=f"/whep/{held.id}",
+            server_time_ms=self._wall_ms(),
+            replay_url=f"/replay/{held.id}#{self._signer.replay_token(held.id)}" if teacher else "",
+        )
+
+    def _send_slots(self, held: Held, who: str) -> None:
+        page, slots = held.pages.get(who), held.slots.get(who)
+        if page is not None and slots is not None:
+            page.connection.send_after_welcome(encode(slots))
+
+    # Doing what a lesson wants
+
+    def check_may_start(self, held: Held) -> None:
+        """Raises PeerError 503 `draining` or `too_many_lessons` unless one more lesson may go live."""
+        if held.lesson.state != "waiting":
+            return
+        if self.draining:
+            raise PeerError("The server is about to restart; try again in a minute.", status=503, code="draining")
+        if self.live_count >= self._settings.max_lessons_live:
+            raise PeerError("Too many lessons are live on this server.", status=503, code="too_many_lessons")
+
+    def start_lesson(self, held: Held) -> None:
+        """The lesson goes live. Raises PeerError as `check_may_start` and `Lesson.start`."""
+        self.check_may_start(held)
+        self.apply(held, held.lesson.start(self._wall_ms()))
+
+    async def end_lesson(self, held: Held) -> None:
+        """The lesson is over, and the catalogue knows it."""
+        self.apply(held, held.lesson.end(self._wall_ms()))
+        await self.flush()
+
+    async def delete_lesson(self, lesson_id: str) -> None:
+        """The lesson, its links and every byte of its recording are removed. Raises PeerError 404."""
+        held = await self.get(lesson_id)
+        held.deleted = True
+        self.apply(held, held.lesson.end(self._wall_ms()))
+        self._dismiss(held, None, ErrorMessage("lesson_unknown", "This lesson was deleted.", fatal=True))
+        await self.flush()
+        await self.recordings.delete(lesson_id)
+        await self._catalogue.delete_lesson(lesson_id)
+        async with held.saving:
+            await asyncio.to_thread(self._snapshots.delete, lesson_id)
+        self._held.pop(lesson_id, None)
+
+    async def withdraw(self, held: Held, role: LinkRole) -> None:
+        """The role's link has been revoked or rotated: whoever came by it leaves, and its signed tokens are void."""
+        # Later than the withdrawal before it, even within one tick of the clock: links are remembered by this number.
+        held.lesson.revoked_ms[role] = max(self._wall_ms(), held.lesson.revoked_ms.get(role, 0) + 1)
+        held.lesson.revision += 1
+        if role != "replay":
+            for member in list(held.lesson.members()):
+                if member.role == role:
+                    for direction in tuple(member.sessions):
+                        self.media.close_participant(held.id, member.id, direction, "deleted")
+            self._dismiss(held, role, ErrorMessage("token_revoked", "This link has been withdrawn.", fatal=True))
+        await self._save(held)
+
+    def _dismiss(self, held: Held, role: Role | None, message: ErrorMessage) -> None:
+        for who, page in list(held.pages.items()):
+            member = held.lesson.member(who)
+            if role is None or (member is not None and member.role == role):
+                page.connection.send_after_welcome(encode(message))
+                page.connection.close(POLICY, message.code)
+
+    def apply(self, held: Held, effects: Sequence[Effect]) -> None:
+        """Do what the lesson wants, in its order."""
+        for effect in effects:
+            match effect:
+                case Send(to, message):
+                    self._send(held, to, message)
+                case CloseMedia(who, direction, reason):
+                    self.media.close_participant(held.id, who, direction, reason)
+                case SetMuted(who, muted):
+                    self.media.set_muted(held.id, who, muted)
+                case SetSending(who, kinds):
+                    self.media.set_sending(held.id, who, kinds)
+                case LessonStarted(at_ms):
+                    self._store_state(held, "live", at_ms)
+                    self._begin_recording(held)
+                    log.info("lesson_started", lesson=held.id)
+                case LessonEnded(at_ms):
+                    self._ended(held, at_ms)
+        if held.lesson.revision != held.saved_revision and held.changed_at is None:
+            held.changed_at = self._monotonic()
+
+    def _send(self, held: Held, to: Sequence[str], message: ServerMessage) -> None:
+        text: str | None = None
+        for who in to:
+            page = held.pages.get(who)
+            if page is None:
+                continue
+            text = text or encode(message)
+            page.connection.send(text)
+
+    def _ended(self, held: Held, at_ms: int) -> None:
+        self._store_state(held, "ended", at_ms)
+        if held.sink is not None:
+            self.media.remove_sink(held.id, held.sink)
+            held.sink = None
+        self.media.close_lesson(held.id, "lesson_ended")
+        held.slots.clear()
+        if not held.deleted:
+            self._spawn(self._finish_recording(held.id))
+        log.info("lesson_ended", lesson=held.id)
+
+    def _begin_recording(self, held: Held) -> None:
+        if not self._settings.record:
+            return
+        try:
+            held.sink = self.recordings.begin(held.id, self._monotonic(), self._wall())
+        except Exception:
+            # The lesson goes on without a recording rather than not at all, and says so.
+            log.exception("recording_did_not_begin", lesson=held.id)
+            problem = RecordingInfo("stopped", self._settings.record_classrooms, "disk_error")
+            self.apply(held, held.lesson.set_recording(problem))
+            return
+        self.media.add_sink(held.id, held.sink)
+        self.recording_changed(held.id, self.recordings.status(held.id))
+
+    async def _finish_recording(self, lesson_id: str) -> None:
+        try:
+            await self.recordings.finish(lesson_id)
+        except Exception:
+            log.exception("recording_did_not_finish", lesson=lesson_id)
+            return
+        self.recording_changed(lesson_id, self.recordings.status(lesson_id))
+
+    def _recording_info(self, status: RecordingStatus) -> RecordingInfo:
+        return RecordingInfo(status.state, self._settings.record_classrooms, status.problem)
+
+    def recording_changed(self, lesson_id: str, status: RecordingStatus) -> None:
+        """The recorder says how a recording is; may be called from any thread."""
+        if self._loop is not None and not _runs_here(self._loop):
+            self._loop.call_soon_threadsafe(self.recording_changed, lesson_id, status)
+            return
+        held = self._held.get(lesson_id)
+        if held is None or held.deleted:
+            return
+        before = held.lesson.recording.state
+        self.apply(held, held.lesson.set_recording(self._recording_info(status)))
+        if status.state != before:
+            self._writes.put_nowait(
+                lambda: self._catalogue.put_recording(
+                    lesson_id,
+                    state=status.state,
+                    duration_s=status.duration_s,
+                    bytes_=status.bytes,
+                    problem=status.problem,
+                )
+            )
+
+    # Media sessions
+
+    @property
+    def session_count(self) -> int:
+        """Media sessions open now."""
+        return len(self._sessions)
+
+    def session(self, session: str) -> SessionRecord | None:
+        return self._sessions.get(session)
+
+    def person(self, held: Held, member: Member) -> Person:
+        """The participant as the relay needs to know it."""
+        lead = member.role == "teacher" and held.lesson.leads(member.id, self._monotonic())
+        return Person(member.id, member.role, member.name, lead)
+
+    def media_accepted(
+        self, held: Held, member: Member, direction: Direction, session: str, record: SessionRecord, address: str
+    ) -> None:
+        """A WHIP or WHEP session was answered.
+
+        Raises:
+            PeerError: 503 `lesson_full`.
+        """
+        now = self._monotonic()
+        self.apply(held, held.lesson.seat(member, now, address=address))
+        self._sessions[session] = record
+        self.apply(held, held.lesson.media_opened(member.id, direction, session, now))
+
+    def slots_changed(self, lesson: str, participant: str, session: str, slots: Sequence[SlotView]) -> None:
+        """A subscriber's transceivers carry something else: its page is told, now and when it comes back."""
+        held = self._held.get(lesson)
+        if held is None:
+            return
+        held.slots[participant] = SlotsChanged(session, [Slot(s.mid, s.participant, s.kind) for s in slots])
+        self._send_slots(held, participant)
+
+    def sources_changed(self, lesson: str, participant: str, kinds: Sequence[SourceKind]) -> None:
+        """What arrives from a publisher."""
+        held = self._held.get(lesson)
+        if held is not None:
+            self.apply(held, held.lesson.sources_changed(participant, kinds))
+
+    def media_connected(self, lesson: str, participant: str, session: str, direction: Direction) -> None:
+        """Media can flow; pages see that for themselves."""
+
+    def joined(self, seconds: float) -> None:
+        """The media plane says how long a subscriber waited, from its offer to media that can flow."""
+        self.observe_join(seconds)
+
+    def media_closed(
+        self, lesson: str, participant: str, session: str, direction: Direction, reason: CloseReason
+    ) -> None:
+        """A session is gone, whoever ended it."""
+        self._sessions.pop(session, None)
+        held = self._held.get(lesson)
+        if held is None:
+            return
+        slots = held.slots.get(participant)
+        if slots is not None and slots.session == session:
+            del held.slots[participant]
+        self.apply(held, held.lesson.media_closed(participant, direction, session, reason, self._monotonic()))
+
+    # Keeping
+
+    def _store_state(self, held: Held, state: LessonState, at_ms: int) -> None:
+        at, lesson_id = datetime.fromtimestamp(at_ms / 1000, UTC), held.id
+        self._writes.put_nowait(lambda: self._catalogue.set_state(lesson_id, state, at))
+
+    async def _write_catalogue(self) -> None:
+        """Writes in the order of decisions, away from the lesson: a slow database delays no one."""
+        while True:
+            write = await self._writes.get()
+            while True:
+                try:
+                    await write()
+                    break
+                except PeerError as refused:
+                    log.warning("catalogue_refused", code=refused.code)
+                    break
+                except Exception:
+                    log.exception("catalogue_failed")
+                    await asyncio.sleep(CATALOGUE_RETRY_S)
+
+    async def _save(self, held: Held) -> None:
+        # One at a time, and never across a deletion: a late write would bring back what was deleted.
+        async with held.saving:
+            revision = held.lesson.revision
+            if not held.deleted and revision != held.saved_revision:
+                try:
+                    await asyncio.to_thread(self._snapshots.write, held.id, held.lesson.snapshot())
+                    held.saved_revision = revision
+                except OSError:
+                    log.warning("snapshot_not_written", lesson=held.id)
+            held.changed_at = None if held.lesson.revision == held.saved_revision else self._monotonic()
+
+    async def _housekeeping(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            try:
+                await self.housekeep()
+            except Exception:
+                log.exception("housekeeping_failed")
+
+    async def housekeep(self) -> None:
+        """Do what is due now in every lesson; forget lessons that nobody uses."""
+        now = self._monotonic()
+        for held in list(self._held.values()):
+            deadline = held.lesson.deadline()
+            if deadline is not None and deadline <= now:
+                self.apply(held, held.lesson.tick(now, self._wall_ms()))
+            for page in held.pages.values():
+                if now - page.welcomed_at >= FRESH_TOKEN_S:
+                    page.welcomed_at = now
+                    page.connection.welcome()
+            if held.changed_at is not None and now - held.changed_at >= SNAPSHOT_DELAY_S:
+                await self._save(held)
+            if self._in_use(held):
+                held.used_at = now
+            elif now - held.used_at >= IDLE_S and (held.changed_at is None or held.deleted):
+                self._held.pop(held.id, None)
+
+    def _in_use(self, held: Held) -> bool:
+        return bool(held.pages) or held.lesson.state == "live" or any(m.sessions for m in held.lesson.members())
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _wall_ms(self) -> int:
+        return int(self._wall() * 1000)
+
+
+def encode(message: ServerMessage) -> str:
+    """The message as it travels."""
+    return msgspec.json.encode(message).decode()
+
+
+def info_of(row: LessonRow) -> LessonInfo:
+    """A catalogue row as the pages know it."""
+    return LessonInfo(
+        id=row.id,
+        title=row.title,
+        state=row.state,
+        language=row.language,
+        starts_at_ms=_ms(row.starts_at),
+        started_at_ms=_ms(row.started_at),
+    )
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -1,0 +1,311 @@
+"""WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep): media sessions over HTTP, for the pages and for any other client.
+
+Knows HTTP and who may publish; what an offer says is the media plane's business. Answers are complete: this server is
+ICE-lite and has all its candidates when it answers.
+"""
+
+import re
+import secrets
+from typing import Literal
+
+from aiohttp import web
+
+from liveclass.errors import PeerError
+from liveclass.lesson.members import Member, participant_id
+from liveclass.lesson.messages import Role
+from liveclass.lesson.state import not_called
+from liveclass.relay.ports import Answer, Direction
+from liveclass.server.auth import Access, Caller
+from liveclass.server.http import Proxies, RequestRefused, body
+from liveclass.server.lessons import Held, Lessons, SessionRecord
+from liveclass.server.routing import ACCESS, PUBLIC, Route
+
+Protocol = Literal["whip", "whep"]
+DIRECTIONS: dict[Protocol, Direction] = {"whip": "publish", "whep": "subscribe"}
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+
+MEDIA_CALLERS: frozenset[Caller] = frozenset({"teacher", "classroom"})
+
+PLAIN_TEACHER = "plain"
+"""All publishing by the teacher's plain link is one participant, so that a program that reconnects from another address
+goes on where it was: same place on the stage, same track of the recording."""
+
+PREFLIGHT_S = 86_400
+"""How long a browser may remember what OPTIONS said."""
+
+_REFUSALS = {
+    400: "the body is malformed",
+    401: "no valid token",
+    403: "the token does not permit this; classrooms publish only while they are called on (`not_called`)",
+    404: "no such lesson or session",
+    409: "the lesson is over, or a page publishes before it has started",
+    413: "the body is too large",
+    415: "another content type",
+    422: "the offer cannot be accepted",
+    429: "too many requests from this address",
+    503: "beyond what this server is set to carry",
+}
+_PATCH_REFUSALS = {
+    **{status: _REFUSALS[status] for status in (400, 401, 403, 404, 413, 415, 422, 429)},
+    204: "candidates taken note of (this server needs none)",
+    412: "If-Match names an older state of the session",
+    428: "If-Match is missing",
+}
+_DELETE_REFUSALS = {status: _REFUSALS[status] for status in (401, 403, 404, 429)}
+
+_ENTITY_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$)')
+_UFRAG = re.compile(r"^a=ice-ufrag:(\S{4,256})\s*$", re.MULTILINE)
+_TRICKLE = re.compile(r"^a=(?:candidate:|end-of-candidates)", re.MULTILINE)
+
+
+class MediaSessions:
+    """The endpoints and resources of both protocols.
+
+    Args:
+        max_sdp_bytes: largest offer or fragment.
+        max_sessions: media sessions of this process.
+    """
+
+    def __init__(self, *, lessons: Lessons, proxies: Proxies, max_sdp_bytes: int, max_sessions: int) -> None:
+        self._lessons = lessons
+        self._proxies = proxies
+        self._max_sdp_bytes = max_sdp_bytes
+        self._max_sessions = max_sessions
+
+    def routes(self) -> list[Route]:
+        return [*self._routes_of("whip", "publish"), *self._routes_of("whep", "watch")]
+
+    def _routes_of(self, protocol: Protocol, verb: str) -> list[Route]:
+        async def create(request: web.Request) -> web.StreamResponse:
+            return await self._create(request, protocol)
+
+        async def restart(request: web.Request) -> web.StreamResponse:
+            return await self._patch(request, protocol)
+
+        async def delete(request: web.Request) -> web.StreamResponse:
+            return self._delete(request, protocol)
+
+        endpoint, resource = f"/{protocol}/{{lesson}}", f"/{protocol}/{{lesson}}/{{session}}"
+        name = protocol.upper()
+        return [
+            Route(
+                method="POST",
+                path=endpoint,
+                handler=create,
+                access=MEDIA_CALLERS,
+                limited=True,
+                summary=f"{name}: {verb}, with an SDP offer; the answer's Location is the session",
+                request=SDP,
+                response=SDP,
+                status=201,
+                refusals=_REFUSALS,
+            ),
+            Route(
+                method="OPTIONS",
+                path=endpoint,
+                handler=_endpoint_options,
+                access=PUBLIC,
+                status=204,
+                summary=f"{name}: what the endpoint takes, and CORS",
+            ),
+            Route(
+                method="PATCH",
+                path=resource,
+                handler=restart,
+                access=MEDIA_CALLERS,
+                limited=True,
+                summary=f"{name}: ICE restart of the session",
+                request=FRAGMENT,
+                response=FRAGMENT,
+                refusals=_PATCH_REFUSALS,
+            ),
+            Route(
+                method="DELETE",
+                path=resource,
+                handler=delete,
+                access=MEDIA_CALLERS,
+                limited=True,
+                summary=f"{name}: end the session",
+                refusals=_DELETE_REFUSALS,
+            ),
+            Route(
+                method="OPTIONS",
+                path=resource,
+                handler=_resource_options,
+                access=PUBLIC,
+                status=204,
+                summary=f"{name}: what the session takes, and CORS",
+            ),
+        ]
+
+    async def _create(self, request: web.Request, protocol: Protocol) -> web.Response:
+        """POST of an offer (RFC 9725 section 4.2)."""
+        direction = DIRECTIONS[protocol]
+        offer = _text(await body(request, self._max_sdp_bytes, SDP))
+        held = await self._lessons.get(request.match_info["lesson"])
+        access = request[ACCESS]
+        address = self._proxies.client(request)
+        # From here to the end nothing waits, so what was checked still holds when it is done.
+        held.lesson.check_open()
+        member = self._member(held, access, direction, address)
+        starting = direction == "publish" and not access.participant and access.caller == "teacher"
+        if direction == "publish":
+            held.lesson.check_publish(member, starting=starting)
+        if starting:
+            self._lessons.check_may_start(held)
+        self._check_capacity(member, direction)
+        answer = self._answer(request, held, member, direction, offer)
+        record = SessionRecord(_ufrag(offer) or "")
+        try:
+            self._lessons.media_accepted(held, member, direction, answer.session, record, address)
+            if starting:
+                self._lessons.start_lesson(held)
+        except PeerError:
+            self._lessons.media.close_session(answer.session, "deleted")
+            raise
+        return web.Response(
+            status=201,
+            text=answer.sdp,
+            content_type=SDP,
+            headers={
+                "Location": f"/{protocol}/{held.id}/{answer.session}",
+                "ETag": _quoted(answer.etag),
+                "Accept-Patch": FRAGMENT,
+                "Cache-Control": "no-store",
+            },
+        )
+
+    def _member(self, held: Held, access: Access, direction: Direction, address: str) -> Member:
+        """Whom the request speaks for: the page of its media token, or someone with the plain link."""
+        lesson = held.lesson
+        role: Role = "teacher" if access.caller == "teacher" else "classroom"
+        if access.participant:
+            return lesson.candidate(access.participant, role)
+        if direction == "subscribe":
+            return lesson.candidate(secrets.token_urlsafe(9), role, anonymous=True, player=True)
+        if role == "teacher":
+            return lesson.candidate(participant_id(held.id, role, PLAIN_TEACHER), role, anonymous=True)
+        who = lesson.publisher_at(address)
+        if who is None:
+            raise not_called(403)
+        return lesson.candidate(who, role)
+
+    def _check_capacity(self, member: Member, direction: Direction) -> None:
+        if direction not in member.sessions and self._lessons.session_count >= self._max_sessions:
+            raise PeerError("This server carries as many sessions as it may.", status=503, code="too_many_sessions")
+
+    def _answer(self, request: web.Request, held: Held, member: Member, direction: Direction, offer: str) -> Answer:
+        media, person = self._lessons.media, self._lessons.person(held, member)
+        reached_at = _local_address(request)
+        if direction == "publish":
+            return media.publish(held.id, person, offer, reached_at)
+        return media.subscribe(held.id, person, offer, reached_at)
+
+    def _owned(self, request: web.Request, protocol: Protocol) -> str:
+        """The session of the request's path, if the request's token may touch it.
+
+        Raises:
+            PeerError: 404 `session_unknown`, 403 `wrong_participant`.
+        """
+        session, lesson_id = request.match_info["session"], request.match_info["lesson"]
+        owner = self._lessons.media.owner(session)
+        if owner is None or (owner[0], owner[2]) != (lesson_id, DIRECTIONS[protocol]):
+            raise PeerError("There is no such session.", status=404, code="session_unknown")
+        access = request[ACCESS]
+        if access.participant:
+            permitted = access.participant == owner[1]
+        else:
+            held = self._lessons.loaded(lesson_id)
+            member = held.lesson.member(owner[1]) if held is not None else None
+            permitted = member is not None and member.role == access.caller
+        if not permitted:
+            raise PeerError("This session belongs to someone else.", status=403, code="wrong_participant")
+        return session
+
+    async def _patch(self, request: web.Request, protocol: Protocol) -> web.Response:
+        """PATCH (RFC 9725 section 4.3): an ICE restart is done; candidates alone are taken and need nothing done, since
+        an ICE-lite server learns every address of the client from the client's own checks."""
+        session = self._owned(request, protocol)
+        raw = await body(request, self._max_sdp_bytes, FRAGMENT)
+        media = self._lessons.media
+        current, record = media.etag(session), self._lessons.session(session)
+        if current is None or record is None:
+            raise PeerError("There is no such session.", status=404, code="session_unknown")
+        _check_match(request, current.strip('"'))
+        fragment = _text(raw)
+        ufrag = _ufrag(fragment)
+        if ufrag is None or ufrag == record.remote_ufrag:
+            if not _TRICKLE.search(fragment):
+                raise PeerError("The fragment holds neither new credentials nor candidates.", code="fragment_invalid")
+            return web.Response(status=204)
+        etag, answer = media.restart(session, fragment)
+        record.remote_ufrag = ufrag
+        return web.Response(
+            text=answer, content_type=FRAGMENT, headers={"ETag": _quoted(etag), "Cache-Control": "no-store"}
+        )
+
+    def _delete(self, request: web.Request, protocol: Protocol) -> web.Response:
+        """DELETE (RFC 9725 section 4.2): frees everything at once, whatever the entity tag."""
+        self._lessons.media.close_session(self._owned(request, protocol), "deleted")
+        return web.Response(status=200)
+
+
+async def _endpoint_options(_request: web.Request) -> web.StreamResponse:
+    return _options("POST, OPTIONS", {"Accept-Post": SDP})
+
+
+async def _resource_options(_request: web.Request) -> web.StreamResponse:
+    return _options("PATCH, DELETE, OPTIONS", {"Accept-Patch": FRAGMENT})
+
+
+def _options(methods: str, headers: dict[str, str]) -> web.Response:
+    return web.Response(
+        status=204,
+        headers={
+            **headers,
+            "Allow": methods,
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+            "Access-Control-Max-Age": str(PREFLIGHT_S),
+        },
+    )
+
+
+def _check_match(request: web.Request, current: str) -> None:
+    """If-Match by strong comparison (RFC 9110 section 13.1.1); `*` matches any state (RFC 9725 section 4.3.3)."""
+    values = request.headers.getall("If-Match", [])
+    if not values:
+        raise RequestRefused("If-Match is missing.", status=428, code="precondition_required")
+    wanted = ",".join(values).strip()
+    if wanted == "*":
+        return
+    tags = [tag for weak, tag in _ENTITY_TAG.findall(wanted) if not weak]
+    if current not in tags:
+        raise RequestRefused("The session has changed since.", status=412, code="precondition_failed")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PeerError("The body is not UTF-8.", code="sdp_invalid") from error
+    if not text.strip() or "\0" in text:
+        raise PeerError("The body is no SDP.", code="sdp_invalid")
+    return text
+
+
+def _ufrag(text: str) -> str | None:
+    match = _UFRAG.search(text)
+    return match[1] if match else None
+
+
+def _quoted(etag: str) -> str:
+    return f'"{etag.strip(chr(34))}"'
+
+
+def _local_address(request: web.Request) -> str:
+    """The address of this machine that the request came to; empty when there is none (a socket file)."""
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return str(name[0]) if isinstance(name, tuple) else ""
