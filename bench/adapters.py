@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -24,7 +25,7 @@ import aiohttp
 
 from bench.peer import HOST, Peer
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
@@ -53,14 +54,19 @@ class Adapter:
             raise RuntimeError("the server was not started")
         return self.process.pid
 
-    def launch(self, command: list[str], port: int | None = None, wait: float = 30) -> None:
+    def launch(self, command: list[str], port: int | None = None, wait_s: float = 30) -> None:
+        """Starts the server in the project's folder; returns when its TCP port opens.
+
+        Raises:
+            RuntimeError: it did not, or ended; with the end of its log.
+        """
         self.folder = self.folder or tempfile.mkdtemp(prefix="liveclass-bench-")
         self.log = os.path.join(self.folder, "server.log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=os.path.dirname(HERE)
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT, env=self.environment()
             )
-        deadline = time.monotonic() + wait
+        deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 socket.create_connection((HOST, port or self.port), 1).close()
@@ -69,7 +75,18 @@ class Adapter:
                 time.sleep(0.1)
         raise RuntimeError(f"{command[0]} did not open its port: {self.tail()}")
 
+    def environment(self) -> dict[str, str]:
+        """Of the server's process: a user's own settings of liveclass do not belong in a measurement."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVECLASS_")}
+        return inherited | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])}
+
+    def notes(self) -> dict[str, Any]:
+        """What the server itself says at the end of a run."""
+        return {}
+
     def tail(self) -> str:
+        if not self.log or not os.path.exists(self.log):
+            return ""
         with open(self.log, errors="replace") as f:
             return f.read()[-1500:]
 
@@ -159,11 +176,11 @@ class MediaRelay(Whip):
     def start(self) -> None:
         self.whip = f"http://{HOST}:{self.port}/whip"
         self.whep = f"http://{HOST}:{self.port}/whep"
-        self.launch([sys.executable, "-m", "bench." + self.script, str(self.port)])
+        self.launch([sys.executable, "-m", "bench." + self.script, str(self.port), self.args.codec])
 
 
 class PyLoop(MediaRelay):
-    """The lower bound in pyloop.py."""
+    """The yardstick in pyloop.py."""
 
     script = "pyloop"
 
@@ -296,26 +313,41 @@ class Liveclass(Whip):
 
     def start(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="liveclass-bench-")
-        admin = secrets.token_urlsafe(24)
+        self.admin = secrets.token_urlsafe(24)
         command = [sys.executable, "-m", "liveclass", "serve", "--host", HOST, "--port", str(self.port)]
         command += ["--udp-port", str(free_port()), "--data-dir", os.path.join(self.folder, "data")]
-        command += ["--posts-per-s", "100000", "--log-level", "warning", *self.args.serve]
-        os.environ["LIVECLASS_ADMIN_TOKEN"] = admin
+        # all subscribers come from one address, and the lesson is still live when the server is stopped
+        command += ["--posts-per-s", "100000", "--drain-s", "0", "--log-level", "warning", *self.args.serve]
         self.launch(command)
-        base = f"http://{HOST}:{self.port}"
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            base + "/api/lessons",
-            data=b'{"title": "bench"}',
-            headers={"Authorization": "Bearer " + admin, "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as response:  # noqa: S310
-            lesson = json.load(response)
-        self.whip, self.whep = lesson["whip_url"], lesson["whep_url"]
-        self.token = lesson["teacher_token"]
-        self.viewer = lesson["classroom_token"]
+        self.lesson = self.api("POST", "/api/lessons", {"title": "bench"})
+        self.whip, self.whep = self.lesson["whip_url"], self.lesson["whep_url"]
+        self.token = self.lesson["teacher_token"]
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {"LIVECLASS_ADMIN_TOKEN": self.admin}
+
+    def fetch(self, path: str, method: str = "GET", body: Any = None, token: str | None = None) -> bytes:
+        """A request to the server's HTTP API; blocks. `token` is the admin's unless given.
+
+        Raises:
+            urllib.error.URLError: no answer, or one of 4xx or 5xx.
+        """
+        headers = {"Authorization": "Bearer " + (token or self.admin), "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        url = urljoin(f"http://{HOST}:{self.port}", path)
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            content: bytes = response.read()
+        return content
+
+    def api(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
+        return json.loads(self.fetch(path, method, body, token) or b"null")
+
+    def notes(self) -> dict[str, Any]:
+        return {"recording": self.api("GET", "/api/lessons/" + self.lesson["id"])["recording"]["state"]}
 
     async def subscribe(self, peer: Peer) -> None:
-        self.token = self.viewer
+        self.token = self.lesson["classroom_token"]
         await super().subscribe(peer)
 
 

@@ -5,20 +5,18 @@ Knows nothing of servers; 1 Mbit/s and about 175 packets a second are a lesson a
 
 import fractions
 import os
-import pickle
 import sys
-import tempfile
+from pathlib import Path
 from typing import Any
 
 import av
+import msgspec
 import numpy as np
 
 FPS, SECONDS, WIDTH, HEIGHT, PAYLOAD = 30, 4, 1280, 720, 1100
 Payloads = list[bytes]
-
-
-def _cache(codec: str) -> str:
-    return os.path.join(tempfile.gettempdir(), f"liveclass-bench-clip-2-{codec}.pickle")
+Clip = tuple[list[Payloads], Payloads]
+CACHE = Path(__file__).parent / "results"
 
 
 def _encoder(codec: str, bitrate: int) -> Any:
@@ -58,17 +56,17 @@ def _video(codec: str, bitrate: int) -> list[Payloads]:
         frame.pts, frame.time_base = i, context.time_base
         frames += [bytes(packet) for packet in context.encode(frame)]
     frames += [bytes(packet) for packet in context.encode(None)]
-    return [_h264_payloads(frame) if codec == "h264" else _vp8_payloads(frame) for frame in frames]
+    return [h264_payloads(frame) if codec == "h264" else vp8_payloads(frame) for frame in frames]
 
 
-def _vp8_payloads(frame: bytes) -> Payloads:
-    # RFC 7741 with the shortest descriptor: S bit on a frame's first packet, no picture id
+def vp8_payloads(frame: bytes) -> Payloads:
+    """A VP8 frame as RFC 7741 section 4.2 has it, the shortest descriptor: S bit on the first packet, no picture id."""
     starts = range(0, len(frame), PAYLOAD)
     return [(b"\x10" if at == 0 else b"\x00") + frame[at : at + PAYLOAD] for at in starts]
 
 
-def _h264_payloads(frame: bytes) -> Payloads:
-    """Annex B to RFC 6184 single NAL units and FU-A, as packetization-mode 1 allows."""
+def h264_payloads(frame: bytes) -> Payloads:
+    """A frame in Annex B as single NAL units and FU-A (RFC 6184 sections 5.6, 5.8), as packetization-mode 1 allows."""
     out: Payloads = []
     for unit in frame.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]:
         if len(unit) <= PAYLOAD:
@@ -96,15 +94,16 @@ def _audio() -> Payloads:
     return packets
 
 
-def load(codec: str = "h264", bitrate: int = 1_000_000) -> tuple[list[Payloads], Payloads]:
+def load(codec: str = "h264", bitrate: int = 1_000_000) -> Clip:
     """The clip: video frames, each a list of RTP payloads; and Opus packets. Made at the first call, then cached."""
-    path = _cache(codec)
-    if not os.path.exists(path):
-        with open(path + str(os.getpid()), "wb") as f:
-            pickle.dump((_video(codec, bitrate), _audio()), f)
-        os.rename(path + str(os.getpid()), path)
-    with open(path, "rb") as f:
-        clip: tuple[list[Payloads], Payloads] = pickle.load(f)  # noqa: S301 - our own file
+    path = CACHE / f"clip-{codec}-{bitrate}.msgpack"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        # renamed when whole: another run may be looking for it
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(msgspec.msgpack.encode((_video(codec, bitrate), _audio())))
+        unfinished.rename(path)
+    clip: Clip = msgspec.msgpack.decode(path.read_bytes(), type=Clip)
     return clip
 
 

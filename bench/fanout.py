@@ -4,85 +4,78 @@ See README.md beside this file. Everything happens on loopback.
 """
 
 import argparse
-import glob
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench import clip
-from bench.adapters import ADAPTERS, HERE
+from bench.adapters import ADAPTERS, ROOT
 from bench.generator import Child, publish, subscribe
-from bench.measure import cpu_seconds, latencies, machine, percentile, rss_mb
+from bench.measure import Meter, latencies, percentile, rss_mb
 from bench.peer import PROFILES, VIDEO
 
-RESULTS = os.path.join(HERE, "results")
+Counters = Sequence[dict[str | None, tuple[int, int, int, int]]]
+
+RESULTS = ROOT / "bench" / "results"
 
 
 def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
-    """One run: a fresh server, one publisher, `n` subscribers; everything that was measured."""
+    """One run: a fresh server, one publisher, `n` subscribers; everything that was measured, or `error`."""
     adapter = ADAPTERS[args.adapter](args)
     children: list[Child] = []
+    about = {"adapter": args.adapter, "label": args.label, "n": n, "parallel": args.parallel, "codec": args.codec}
+    about |= {"offered_srtp": args.srtp}
     try:
         adapter.start()
         rss_idle = rss_mb(adapter.pid)
         publisher = Child(publish, adapter, args)
         children.append(publisher)
         profile = publisher.get()
-        time.sleep(3)
+        time.sleep(args.settle)
         rss_publisher = rss_mb(adapter.pid)
         subscribers = Child(subscribe, adapter, args, n)
         children.append(subscribers)
         joins, failures = subscribers.get(60 + 5 * n)
         time.sleep(args.settle)
 
-        pids = [adapter.pid, publisher.process.pid or 0, subscribers.process.pid or 0]
-        cpu0, all0, since = [cpu_seconds(p) for p in pids], machine(), time.time_ns()
-        before = subscribers.ask("mark")
+        begun, before = subscribers.ask("mark")
+        meter = Meter([adapter.pid, publisher.process.pid or 0, subscribers.process.pid or 0])
         time.sleep(args.seconds)
-        cpu1, all1, until = [cpu_seconds(p) for p in pids], machine(), time.time_ns()
-        after = subscribers.ask("mark")
+        load = meter.read()
+        ended, after = subscribers.ask("mark")
         rss = rss_mb(adapter.pid)
+        said = adapter.notes()
 
         samples = subscribers.ask("stop")
         sent, stamps, closed = publisher.ask("stop")
-        seconds = (until - since) / 1e9
-        server, *generator = [(b - a) / seconds for a, b in zip(cpu0, cpu1, strict=True)]
-        delta = [
-            (kind, [y - x for x, y in zip(a.get(kind, (0, 0, 0, 0)), b[kind], strict=True)])
-            for a, b in zip(before, after, strict=True)
-            for kind in b
-        ]
-        packets, octets, _, expected = [sum(values[i] for _, values in delta) for i in range(4)]
-        frames = sum(values[2] for kind, values in delta if kind == "video")
-        busy, stolen, total = all1 - all0
-        late = [v for arrivals, _ in samples for v in latencies(arrivals, stamps, since, until)]
-        published = sum(since <= t <= until for t in sent) / seconds
-        forwarded = packets / seconds
+        late = [v for arrivals, _ in samples for v in latencies(arrivals, stamps, load.since_ns, load.until_ns)]
+        server, *generator = load.cores
+        published = sum(begun <= t <= ended for t in sent) / ((ended - begun) / 1e9)
+        delivered = delivery(before, after, (ended - begun) / 1e9, len(joins))
+        forwarded = delivered["delivered_pps"]
         return {
-            "adapter": args.adapter,
-            "label": args.label,
-            "n": n,
+            **about,
             "joined": len(joins),
             "failures": failures[:3],
             "srtp": profile,
-            "seconds": round(seconds, 2),
+            "seconds": round(load.seconds, 2),
             "published_pps": round(published, 1),
             "offered_pps": round(published * n, 1),
-            "delivered_pps": round(forwarded, 1),
-            "delivered_kbps_per_sub": round(octets * 8 / seconds / 1000 / max(len(joins), 1), 1),
-            "video_fps_per_sub": round(frames / seconds / max(len(joins), 1), 2),
-            "loss_pct": round(100 * (1 - packets / expected), 3) if expected else None,
+            **delivered,
             "server_cpu": round(server, 4),
             "us_per_packet": round(1e6 * server / forwarded, 2) if forwarded else None,
             "ms_cpu_per_sub_second": round(1000 * server / max(len(joins), 1), 3),
             "generator_cpu": [round(c, 3) for c in generator],
-            "others_cpu": round(busy / seconds - server - sum(generator), 3),
-            "machine_busy_pct": round(100 * busy / total, 1),
-            "machine_steal_pct": round(100 * stolen / total, 1),
+            "others_cpu": round(load.others, 3),
+            "machine_busy_pct": round(load.busy_pct, 1),
+            "machine_steal_pct": round(load.steal_pct, 1),
             "rss_idle_mb": round(rss_idle, 1),
             "rss_mb": round(rss, 1),
             "rss_per_sub_kb": round(1024 * (rss - rss_publisher) / n, 1),
@@ -92,12 +85,14 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
             "undecryptable": sum(u for _, u in samples),
             "join_p50_ms": percentile([1000 * j for j in joins], 50),
             "join_p95_ms": percentile([1000 * j for j in joins], 95),
+            "joins_ms": [round(1000 * j, 2) for j in joins],
             "publisher_closed": closed,
+            **said,
         }
     except Exception as e:
         if adapter.process:
             print(adapter.tail(), file=sys.stderr)
-        return {"adapter": args.adapter, "label": args.label, "n": n, "error": f"{type(e).__name__}: {e}"}
+        return {**about, "error": f"{type(e).__name__}: {e}"}
     finally:
         for child in children:
             if child.process.is_alive():
@@ -106,7 +101,22 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
         adapter.stop()
 
 
-# --- reporting
+def delivery(before: Counters, after: Counters, seconds: float, joined: int) -> dict[str, Any]:
+    """What arrived between two marks, from each subscriber's (packets, bytes, frames, extended sequence number)."""
+    delta = [
+        (kind, [y - x for x, y in zip(a.get(kind, (0, 0, 0, 0)), b[kind], strict=True)])
+        for a, b in zip(before, after, strict=True)
+        for kind in b
+    ]
+    packets, octets, _, expected = [sum(values[i] for _, values in delta) for i in range(4)]
+    frames = sum(values[2] for kind, values in delta if kind == "video")
+    return {
+        "delivered_pps": round(packets / seconds, 1),
+        "delivered_kbps_per_sub": round(octets * 8 / seconds / 1000 / max(joined, 1), 1),
+        "video_fps_per_sub": round(frames / seconds / max(joined, 1), 2),
+        "loss_pct": round(100 * (1 - packets / expected), 3) if expected else None,
+    }
+
 
 COLUMNS = [  # title, key
     ("N", "n"),
@@ -129,29 +139,42 @@ COLUMNS = [  # title, key
 ]
 
 
-def table(files: list[str]) -> str:
-    """Medians over the repeats, one row per label and N."""
+def surroundings() -> dict[str, Any]:
+    """What a figure must be read with: date and machine."""
+    with open("/proc/cpuinfo") as f:
+        models = [line.split(":", 1)[1].strip() for line in f if line.startswith("model name")]
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "kernel": platform.release(),
+        "cores": os.cpu_count(),
+        "cpu": models[0] if models else platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def table(files: Iterable[Path]) -> str:
+    """Medians over the repeats of each results file, one Markdown row per label and N."""
     rows = [["server", "runs"] + [title for title, _ in COLUMNS]]
     for path in files:
-        with open(path) as f:
-            runs = json.load(f)["runs"]
+        runs = json.loads(path.read_text())["runs"]
         for n in sorted({r["n"] for r in runs}):
             good = [r for r in runs if r["n"] == n and "error" not in r]
             row = [runs[0]["label"], f"{len(good)}/{sum(r['n'] == n for r in runs)}"]
             for _, key in COLUMNS:
-                values = [sum(r[key]) if isinstance(r[key], list) else r[key] for r in good if r[key] is not None]
+                values = [sum(r[key]) if isinstance(r[key], list) else r[key] for r in good if r.get(key) is not None]
                 row.append(f"{statistics.median(values):.5g}" if values else "-")
             rows.append(row)
     lines = ["| " + " | ".join(r) + " |" for r in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
-def main() -> None:
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, or what another part of the bench would have typed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("adapter", choices=[*ADAPTERS, "table"])
     parser.add_argument("-n", default="1,10,50", help="numbers of subscribers, e.g. 1,10,50")
     parser.add_argument("--seconds", type=float, default=15, help="steady state that is measured")
-    parser.add_argument("--settle", type=float, default=3, help="seconds between the last join and measuring")
+    parser.add_argument("--settle", type=float, default=3, help="seconds of quiet before the joins and after the last")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--parallel", type=int, default=4, help="joins at a time")
     parser.add_argument("--srtp", choices=PROFILES, default="cm80", help="SRTP profile offered by the clients")
@@ -165,9 +188,16 @@ def main() -> None:
     parser.add_argument("--token", help="bearer token for WHIP and WHEP")
     parser.add_argument("--cmd", help="starts the WHIP server (else it runs already: give --pid)")
     parser.add_argument("--pid", type=int)
-    args = parser.parse_args()
+    parser.add_argument("--once", action="store_true", help="one run of the first N: a line of JSON, nothing is kept")
+    args = parser.parse_args(argv)
+    args.label = args.label or args.adapter
+    return args
+
+
+def main() -> None:
+    args = arguments()
     if args.adapter == "table":
-        print(table(sorted(glob.glob(os.path.join(RESULTS, "fanout-*.json")))))
+        print(table(sorted(RESULTS.glob("fanout-*.json"))))
         return
     if ADAPTERS[args.adapter].own_network and not os.environ.get("BENCH_NETNS"):
         # in there is nothing but loopback, and an interface in 127/8 that the server does not skip
@@ -179,27 +209,19 @@ def main() -> None:
         os.execvp(  # noqa: S606
             "unshare", ["unshare", "-n", "sh", "-c", setup, "sh", sys.executable, "-m", "bench.fanout", *sys.argv[1:]]
         )
-    args.label = args.label or args.adapter
-    path = os.path.join(RESULTS, f"fanout-{args.label}.json")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server under test ends as well
     clip.load(args.codec)
-    os.makedirs(RESULTS, exist_ok=True)
+    sizes = [int(n) for n in args.n.split(",")]
+    if args.once:
+        print(json.dumps(run(args, sizes[0])))
+        return
+    path = RESULTS / f"fanout-{args.label}.json"
     runs = []
     for _ in range(args.repeat):
-        for n in map(int, args.n.split(",")):
+        for n in sizes:
             runs.append(run(args, n))
             print(json.dumps(runs[-1]), flush=True)
-            with open(path, "w") as f:
-                json.dump(
-                    {
-                        "date": time.strftime("%Y-%m-%d %H:%M"),
-                        "kernel": platform.release(),
-                        "cores": os.cpu_count(),
-                        "python": platform.python_version(),
-                        "runs": runs,
-                    },
-                    f,
-                    indent=1,
-                )
+            path.write_text(json.dumps({**surroundings(), "runs": runs}, indent=1))
     print(table([path]))
 
 

@@ -8,6 +8,7 @@ import asyncio
 import gc
 import multiprocessing
 import random
+import signal
 import struct
 import time
 import traceback
@@ -19,7 +20,7 @@ from aiortc import rtp
 
 from bench import clip
 from bench.adapters import Adapter
-from bench.peer import Peer, Sink
+from bench.peer import PROFILES, Peer, Sink, context
 
 
 async def publish(adapter: Adapter, conn: Connection, args: argparse.Namespace) -> None:
@@ -79,7 +80,7 @@ async def publish(adapter: Adapter, conn: Connection, args: argparse.Namespace) 
 
 
 async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace, n: int) -> None:
-    """Joins n subscribers, then counts what they get; answers each 'mark' with the counters."""
+    """Joins n subscribers, then counts what they get; answers each 'mark' with the time in ns and the counters."""
     sampled = {0, n - 1} if n > 1 else {0}
     sink = Sink()
     peers: list[Peer] = []
@@ -87,6 +88,7 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
     joins: list[float] = []
     failures: list[str] = []
     await adapter.open()
+    context(PROFILES[args.srtp])  # not part of the first join
     gate = asyncio.Semaphore(args.parallel)
     order = iter(range(n))
 
@@ -112,9 +114,9 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
         await asyncio.gather(*(join() for _ in range(n)))
         conn.send((joins, failures))
 
-    def mark() -> list[dict[str | None, tuple[int, int, int, int]]]:
+    def mark() -> tuple[int, list[dict[str | None, tuple[int, int, int, int]]]]:
         gc.collect()
-        return [
+        return time.time_ns(), [
             {p.kind(pt): (s.packets, s.octets, s.markers, s.extended) for pt, s in p.streams.items()} for p in peers
         ]
 
@@ -156,6 +158,7 @@ class Child:
         self.conn, theirs = multiprocessing.Pipe()
 
         def run() -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how the parent ends is not how its children do
             try:
                 asyncio.run(function(adapter, theirs, *args))
             except BaseException as e:
@@ -167,6 +170,12 @@ class Child:
         theirs.close()
 
     def get(self, timeout: float = 60) -> Any:
+        """What the child sends next.
+
+        Raises:
+            TimeoutError: nothing came in `timeout` seconds.
+            Exception: whatever ended the child.
+        """
         if not self.conn.poll(timeout):
             raise TimeoutError(f"no answer in {timeout} s")
         value = self.conn.recv()

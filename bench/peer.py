@@ -38,8 +38,24 @@ _certificate = RTCCertificate.generateCertificate()
 _contexts: dict[tuple[bytes, ...], SSL.Context] = {}
 
 
+def context(profiles: Sequence[Any]) -> SSL.Context:
+    """The DTLS context for these SRTP profiles, one for all peers; the first call takes as long as several joins."""
+    key = tuple(p.openssl_profile for p in profiles)
+    if key not in _contexts:
+        _contexts[key] = _certificate._create_ssl_context(srtp_profiles=list(profiles))
+    return _contexts[key]
+
+
 def parse_sdp(sdp: str, video: str) -> dict[str, Any]:
-    """What a peer needs of a remote description."""
+    """What a peer needs of a remote description.
+
+    Args:
+        video: encoding name of the video codec that is wanted, as in a=rtpmap.
+
+    Returns:
+        `ufrag`, `pwd`, `setup`; `media`, each with `kind`, `mid` and `pt` (None where the codec is not offered);
+        `address` of the first candidate on loopback, or None.
+    """
 
     def attr(name: str, text: str = sdp, default: str | None = None) -> str | None:
         m = re.search(rf"^a={name}:(.*?)\r?$", text, re.M)
@@ -222,11 +238,8 @@ class Peer:
     # --- DTLS
 
     def _start_ssl(self, client: bool) -> None:
-        key = tuple(p.openssl_profile for p in self.profiles)
-        if key not in _contexts:
-            _contexts[key] = _certificate._create_ssl_context(srtp_profiles=self.profiles)
         self.client = client
-        self.ssl = SSL.Connection(_contexts[key])
+        self.ssl = SSL.Connection(context(self.profiles))
         self.ssl.set_connect_state() if client else self.ssl.set_accept_state()
 
     def _handshake(self) -> None:

@@ -1,8 +1,8 @@
-"""A lower bound, not a server: the least that a Python process can do to forward RTP.
+"""Not a server, a yardstick: the least that Python does to forward RTP when each packet takes calls of its own.
 
 WHIP and WHEP as in mediarelay.py, one room, one publisher. Each packet is unprotected once, and for each
 subscriber gets its SSRC, SRTP and a sendto. No RTCP, retransmission, key frame request or congestion
-control. Usage: pyloop.py PORT
+control. Usage: pyloop.py PORT [CODEC]
 """
 
 import asyncio
@@ -38,11 +38,11 @@ async def answer(request: web.Request, peer: Peer, direction: str) -> web.Respon
 
 
 async def whip(request: web.Request) -> web.Response:
-    return await answer(request, Ingress("any", sampled=True), "recvonly")
+    return await answer(request, Ingress("any", sampled=True, codec=request.app["codec"]), "recvonly")
 
 
 async def whep(request: web.Request) -> web.Response:
-    peer = Peer("any")
+    peer = Peer("any", codec=request.app["codec"])
     subscribers[str(peer.tie)] = peer
     return await answer(request, peer, "sendonly")
 
@@ -56,6 +56,6 @@ async def delete(request: web.Request) -> web.Response:
 
 if __name__ == "__main__":
     app = web.Application()
-    app["tasks"] = []
+    app["tasks"], app["codec"] = [], sys.argv[2] if len(sys.argv) > 2 else "h264"
     app.add_routes([web.post("/whip", whip), web.post("/whep", whep), web.delete("/resource/{name}", delete)])
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)

@@ -1,7 +1,7 @@
 """The only place that wires the parts together: settings in, a running server out.
 
-It decides nothing of its own: who may do what stands in the rooms, what can be set in `config`. It owns the order in which
-parts start and end.
+It decides nothing of its own: who may do what stands in the rooms, what can be set in `config`. It owns the order in
+which parts start and end.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from liveclass.operate.secrets import Secrets, admin_token_notice
 from liveclass.recording.model import RecordingOptions
 from liveclass.recording.service import Recordings
 from liveclass.relay.plane import Plane, PlaneOptions
-from liveclass.server.app import Services, build_app
+from liveclass.server.app import RUNNER, Services, build_app
 from liveclass.server.lessons import Lessons
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 STATIC_DIR = Path(__file__).parent / "web"
 
+DRAIN_LOOK_S = 0.1
+"""How often the end of the last lesson is looked for while the server drains."""
+
 RECORDING_TICK_S = 0.15
 """How often the recorder's deadlines are served: a fragment of at most 1 s is late by this."""
 
@@ -42,7 +45,7 @@ CERTIFICATE_S = 6 * 3600.0
 """How often certificate files are read again: renewals come weeks before the old one ends."""
 
 GC_THRESHOLDS = (50_000, 50, 100)
-"""Packets are freed by reference count; the cycle collector would otherwise pause the fan-out several times a second."""
+"""Packets are freed by reference count; the cycle collector would only pause the fan-out, several times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             wall=time.time,
             relay_stats=plane.stats,
         )
-        runner = web.AppRunner(build_app(services), access_log=None, shutdown_timeout=3.0)
+        runner = web.AppRunner(build_app(services), **RUNNER, shutdown_timeout=3.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         ticking = asyncio.create_task(_tick(recordings))
@@ -177,6 +180,11 @@ class _Stop:
     async def wait(self) -> None:
         await self._first.wait()
 
+    async def hurried(self, limit_s: float) -> None:
+        """Wait for the second signal, or for `limit_s` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._second.wait(), limit_s)
+
     @property
     def urgent(self) -> bool:
         return self._second.is_set()
@@ -194,8 +202,8 @@ async def _drain(lessons: Lessons, limit_s: float, stop: _Stop) -> None:
     """Start no new lesson, and wait for the running ones; whoever is left finds them again after the restart."""
     lessons.drain()
     deadline = time.monotonic() + limit_s
-    while lessons.live_count and time.monotonic() < deadline and not stop.urgent:
-        await asyncio.sleep(0.1)
+    while lessons.live_count and not stop.urgent and (left_s := deadline - time.monotonic()) > 0:
+        await stop.hurried(min(left_s, DRAIN_LOOK_S))
 
 
 async def _complete(recordings: Recordings, catalogue: Catalogue) -> None:

@@ -97,6 +97,35 @@ async def test_two_classes_are_taught_and_do_not_hear_each_other(lesson: Lesson,
         assert not [hz for hz in tones for other in foreign if senses.is_near(hz, other.hz)]
 
 
+KEEP_CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) { super(...given); window.connections.push(this); }
+};
+"""
+
+HIGHEST_ESTIMATE = """
+async () => {
+  const reports = await Promise.all(window.connections.map((connection) => connection.getStats()));
+  const all = reports.flatMap((report) => [...report.values()]);
+  return Math.max(0, ...all.map((one) => one.availableOutgoingBitrate ?? 0));
+}
+"""
+
+
+async def test_a_volunteer_on_a_good_link_may_send_a_full_picture(lesson: Lesson, school: School) -> None:
+    """The browser's own estimate: without congestion feedback that it understands, it stays at 300 kbit/s and falls."""
+    volunteer = await school.person(TEACHER)
+    await volunteer.context.add_init_script(KEEP_CONNECTIONS)
+    teacher = await TeachPage.open(volunteer, lesson.teacher_url)
+    await teacher.start()
+
+    async def enough() -> bool:
+        return float(await teacher.page.evaluate(HIGHEST_ESTIMATE)) > 1_000_000
+
+    await until(enough, "an estimate over 1 Mbit/s", within=20)
+
+
 async def test_two_volunteers_share_a_lesson(lesson: Lesson, school: School) -> None:
     teacher = await school.teacher(lesson)
     await teacher.start()

@@ -14,7 +14,9 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from liveclass.errors import PeerError
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.relay.ports import CloseReason, Direction, Person, SlotView
+from liveclass.relay.publisher import Publisher
 from liveclass.relay.source import SourceHandle, SourceKind
+from liveclass.rtp.twcc import TransportFeedbackBuilder
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
 
@@ -260,6 +262,33 @@ async def test_datagrams_from_strangers_change_nothing(datagram: bytes) -> None:
             assert dropped.failures == 0
         finally:
             await asyncio.gather(teacher.close(), viewer.close())
+
+
+async def test_congestion_feedback_names_a_stream_that_the_publisher_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chromium drops feedback under any other SSRC, and its picture then falls to 30 kbit/s."""
+    named: set[int] = set()
+    sent: set[int] = set()
+    build, received = TransportFeedbackBuilder.build, TransportFeedbackBuilder.received
+
+    def noting(self: TransportFeedbackBuilder, now: float) -> list[bytes]:
+        named.add(self.media_ssrc)
+        return build(self, now)
+
+    monkeypatch.setattr(TransportFeedbackBuilder, "build", noting)
+    async with plane_of(Heard()) as (plane, _):
+        teacher = await publish(plane)
+        (publisher,) = (known.handler for known in plane._sessions.values())
+        assert isinstance(publisher, Publisher)
+        try:
+            await until(lambda: len(publisher.tracks) == 2, "both tracks")
+            sent |= set(publisher.tracks)
+            # aiortc sends no transport-wide numbers itself.
+            publisher._feedback = TransportFeedbackBuilder(1, 0)
+            received(publisher._feedback, 1, time.monotonic())
+            await until(lambda: named, "feedback")
+            assert named <= sent
+        finally:
+            await teacher.close()
 
 
 async def test_sending_less_frees_the_slot_at_once() -> None:

@@ -186,3 +186,13 @@ def test_a_steady_stream_costs_little() -> None:
         builder.received(n, 10 + n * 0.006)
     (packet,) = builder.build(10.1)
     assert len(packet) <= 20 + 4 + 20
+
+
+def test_what_was_lost_between_two_reports_is_told_as_lost() -> None:
+    builder = TransportFeedbackBuilder(1, 2)
+    builder.received(7, 10.0)
+    builder.build(10.1)
+    builder.received(11, 10.2)
+    (feedback,) = told(builder.build(10.3))
+    assert feedback.base_seq == 8
+    assert [at is None for _, at in feedback.arrivals] == [True, True, True, False]

@@ -1,7 +1,8 @@
 """Every message of the signalling WebSocket, typed once; the TypeScript types are generated from this file.
 
-Messages are JSON objects tagged by `type`. A page sends `ClientMessage`s, the server sends `ServerMessage`s. This module
-knows shapes and bounds only: what a message means stands in `lesson.state`, how it travels in `server.signalling`.
+Messages are JSON objects tagged by `type`. A page sends `ClientMessage`s, the server sends `ServerMessage`s. This
+module knows shapes and bounds only: what a message means stands in `lesson.state`, how it travels in
+`server.signalling`.
 """
 
 from typing import Annotated, Literal
@@ -104,9 +105,7 @@ class Ping(Struct, frozen=True, tag="ping"):
     n: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
-ClientMessage = (
-    Hello | Rename | StartLesson | EndLesson | SetDevices | Call | EndCall | Mute | Report | Ping
-)
+ClientMessage = Hello | Rename | StartLesson | EndLesson | SetDevices | Call | EndCall | Mute | Report | Ping
 
 
 class Participant(Struct, frozen=True):
@@ -200,7 +199,7 @@ class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
 
 
 class MediaClosed(Struct, frozen=True, tag="media_closed"):
-    """A WHIP or WHEP session of this page was closed by the server: `call_ended`, `lesson_ended`, `replaced`, `timeout`."""
+    """The server closed a WHIP or WHEP session of this page: `call_ended`, `lesson_ended`, `replaced`, `timeout`."""
 
     session: str
     reason: str

@@ -260,7 +260,8 @@ class Publisher:
                 compound.append(control.build_nack(self._ssrc, ssrc, missing))
             if track.keyframe_due(now):
                 compound.append(control.build_pli(self._ssrc, ssrc))
-        if self._feedback is not None and self._feedback.due(now):
+        if self._feedback is not None and self.tracks and self._feedback.due(now):
+            self._feedback.media_ssrc = next(iter(self.tracks))
             compound += self._feedback.build(now)
         for datagram in _datagrams(compound):
             protected = session.sender.protect_rtcp(datagram)

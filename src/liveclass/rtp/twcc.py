@@ -17,6 +17,9 @@ HISTORY_S = 0.5
 MAX_STORED = 4096
 """Arrivals kept; a publisher of 10 Mbit/s sends about 500 packets in the window."""
 
+MAX_HOLE = 500
+"""Packets missing between two feedback packets that are still told as lost; a larger hole is a pause of the sender."""
+
 MAX_DELTAS_BYTES = 1000
 """Chunks and deltas of one packet, so that with headers and SRTP it fits a 1,200-byte datagram."""
 
@@ -33,19 +36,20 @@ class TransportFeedbackBuilder:
 
     Args:
         sender_ssrc: our SSRC, as reporter.
-        media_ssrc: any stream of the sender; receivers ignore which.
+        media_ssrc: a stream of the sender: Chromium takes feedback only under an SSRC that it sends.
         interval_s: time between feedback packets in seconds; 50 to 100 ms are usual.
     """
 
-    __slots__ = ("_arrivals", "_count", "_due", "_highest", "_media", "_sender", "_start", "interval_s")
+    __slots__ = ("_arrivals", "_count", "_due", "_highest", "_next", "_sender", "_start", "interval_s", "media_ssrc")
 
     def __init__(self, sender_ssrc: int, media_ssrc: int, *, interval_s: float = 0.1) -> None:
         self.interval_s = interval_s
         self._sender = sender_ssrc
-        self._media = media_ssrc
+        self.media_ssrc = media_ssrc
         self._arrivals: dict[int, float] = {}
         self._highest: int | None = None
         self._start: int | None = None
+        self._next: int | None = None
         self._count = 0
         self._due = inf
 
@@ -99,13 +103,23 @@ class TransportFeedbackBuilder:
         if self._start is None:
             return []
         told = sorted(seq for seq in self._arrivals if seq >= self._start)
+        if not told:
+            self._start = None
+            return []
         packets: list[bytes] = []
         budget = MAX_PER_BUILD
         position = 0
+        base = told[0]
+        if self._next is not None and 0 < base - self._next <= MAX_HOLE:
+            # What was lost between two feedback packets is told as well, or the sender never hears of it.
+            base = self._next
         while position < len(told) and budget > 0:
-            packet, position, statuses = self._build_one(told, position)
+            packet, position, statuses = self._build_one(told, position, base)
+            if position < len(told):
+                base = told[position]
             packets.append(packet)
             budget -= statuses
+        self._next = max(self._next or 0, told[position - 1] + 1)
         self._start = None
         if position < len(told):
             self._start = told[position]
@@ -119,10 +133,13 @@ class TransportFeedbackBuilder:
         for seq in stale:
             del self._arrivals[seq]
 
-    def _build_one(self, told: list[int], position: int) -> tuple[bytes, int, int]:
-        """One packet from `told[position]` on: the packet, the position it reached, and the statuses it holds."""
-        base = told[position]
-        first_ticks = round(self._arrivals[base] / TICK_S)
+    def _build_one(self, told: list[int], position: int, base: int) -> tuple[bytes, int, int]:
+        """One packet from number `base` on, whose first arrival is `told[position]`.
+
+        Returns:
+            The packet, the position it reached, and the statuses it holds.
+        """
+        first_ticks = round(self._arrivals[told[position]] / TICK_S)
         reference = first_ticks // REFERENCE_TICKS
         ticks = reference * REFERENCE_TICKS
         symbols: list[int] = []
@@ -153,7 +170,7 @@ class TransportFeedbackBuilder:
             TRANSPORT_LAYER_FEEDBACK,
             4 + (len(body) >> 2),
             self._sender,
-            self._media,
+            self.media_ssrc,
             base & 0xFFFF,
             len(symbols),
             (reference & 0xFFFFFF) << 8 | self._count,

@@ -191,7 +191,7 @@ export interface SlotsChanged {
   slots: readonly Slot[];
 }
 
-/** A WHIP or WHEP session of this page was closed by the server: `call_ended`, `lesson_ended`, `replaced`, `timeout`. */
+/** The server closed a WHIP or WHEP session of this page: `call_ended`, `lesson_ended`, `replaced`, `timeout`. */
 export interface MediaClosed {
   type: "media_closed";
   session: string;

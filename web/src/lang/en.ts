@@ -67,30 +67,32 @@ export default {
     "pre.here": "here",
     "pre.away": "offline for now",
     "pre.start": "Start the lesson",
+    "pre.join": "Join the lesson",
+    "pre.join.text": "The lesson is running.",
     "pre.start.recording": "Recording begins with the lesson.",
     "pre.start.recording.classrooms": "Recording begins with the lesson. Classrooms you call on are recorded too.",
     "pre.starts": "Starts at {time}",
 
     // ---- Devices ----
-    "media.ask": "The browser asks for the microphone and the camera. Please press “Allow”.",
+    "media.ask": "The browser asks for the microphone and the camera. Please press \"Allow\".",
     "media.refused": "The browser was not allowed to use microphone and camera.",
     "media.refused.microphone": "The browser was not allowed to use the microphone.",
     "media.refused.camera": "The browser was not allowed to use the camera. You can teach with your voice.",
     "media.howto.chromium":
-      "Press the icon at the left of the address, set microphone and camera to “Allow”, then press “Try again”.",
+      "Press the icon at the left of the address, set microphone and camera to \"Allow\", then press \"Try again\".",
     "media.howto.firefox":
-      "Press the camera icon at the left of the address, remove “Blocked”, then press “Try again”.",
+      "Press the camera icon at the left of the address, remove \"Blocked\", then press \"Try again\".",
     "media.howto.safari":
-      "Open “Settings for this website” in the Safari menu, allow camera and microphone, then press “Try again”.",
+      "Open \"Settings for this website\" in the Safari menu, allow camera and microphone, then press \"Try again\".",
     "media.retry": "Try again",
     "media.notfound.microphone": "No microphone found. Plug one in and it is used by itself.",
     "media.notfound.camera": "No camera found: you can still teach with your voice and your screen.",
-    "media.busy": "Another program uses the microphone or camera. Close it, then press “Try again”.",
+    "media.busy": "Another program uses the microphone or camera. Close it, then press \"Try again\".",
     "media.insecure":
       "This address is not https, so the browser gives no microphone or camera. Please open the link that starts with https.",
     "media.unplugged.microphone": "The microphone is gone: pupils cannot hear you. Plug it in again and it goes on.",
     "media.unplugged.camera": "The camera is gone; your voice goes on. Plug it in again and it comes back.",
-    "media.screen.failed": "Nothing was shared. Press “Share screen” again and choose a window.",
+    "media.screen.failed": "Nothing was shared. Press \"Share screen\" again and choose a window.",
 
     // ---- Teach: in the lesson ----
     "teach.live": "Live and recorded",

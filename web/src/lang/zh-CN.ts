@@ -76,6 +76,10 @@ export default {
     "pre.away": "暂时离线",
     // The one button, and the line under it.
     "pre.start": "开始上课",
+    // The same button where another volunteer has started the lesson already.
+    "pre.join": "加入课堂",
+    // Under "join".
+    "pre.join.text": "已经开始上课了。",
     "pre.start.recording": "一开始上课就自动录制。",
     "pre.start.recording.classrooms": "一开始上课就自动录制，被点名的教室也会录下来。",
     "pre.starts": "上课时间 {time}",

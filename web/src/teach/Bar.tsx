@@ -111,8 +111,10 @@ function useShortcuts(model: TeachModel): void {
   }, [model]);
 }
 
+/** A field takes letters, and a dialog takes keys of its own. */
 function typing(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
+  if (!(target instanceof HTMLElement)) return false;
+  return /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.closest("[role=dialog]") !== null;
 }
 
 /** A button that was reached by keyboard keeps its space bar. */

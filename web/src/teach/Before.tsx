@@ -25,6 +25,7 @@ export function Before({ model }: { readonly model: TeachModel }): JSX.Element {
   const startsAt = view?.lesson.starts_at_ms ?? null;
   const classrooms = (view?.participants ?? []).filter((one) => one.role === "classroom");
   const lost = model.page.signallingLost.value;
+  const running = view?.lesson.state === "live";
   return (
     <div class="before">
       <header class="before-head">
@@ -39,22 +40,22 @@ export function Before({ model }: { readonly model: TeachModel }): JSX.Element {
           <Preview model={model} />
           <Level model={model} />
           <Trouble model={model} />
+          <h2 class="visually-hidden">{t("bar.settings")}</h2>
+          <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={model.page.sound} />
         </section>
         <section class="before-side">
           <h2>{t("pre.waiting.title")}</h2>
           <Waiting classrooms={classrooms} />
-          <h2 class="visually-hidden">{t("bar.settings")}</h2>
-          <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={model.page.sound} />
           <div class="before-start">
             <Button
-              label={t("pre.start")}
+              label={t(running ? "pre.join" : "pre.start")}
               look="primary"
               shape="large"
               disabled={lost || model.starting.value}
               onPress={() => model.startLesson()}
               test="start"
             />
-            <p class="soft">{t(recordingLine(view?.recording))}</p>
+            <p class="soft">{t(running ? "pre.join.text" : recordingLine(view?.recording))}</p>
             <StatusLine tone="wait" text={lost ? t("net.connecting") : ""} />
           </div>
         </section>

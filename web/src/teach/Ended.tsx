@@ -27,7 +27,7 @@ export function Ended({ model }: { readonly model: TeachModel }): JSX.Element {
       {recorded && (
         <div class="replay-link">
           <a href={url} target="_blank" rel="noopener" data-test="replay-link">
-            {url}
+            {withoutToken(url)}
           </a>
           <div class="question-actions">
             <Button label={t(copied.value ? "copied" : "copy")} icon="copy" look="primary" onPress={copy} test="copy" />
@@ -36,6 +36,12 @@ export function Ended({ model }: { readonly model: TeachModel }): JSX.Element {
       )}
     </MessagePage>
   );
+}
+
+/** The address as a person reads it: the token after `#` is only noise to the eye, and is in the link all the same. */
+function withoutToken(url: string): string {
+  const { host, pathname } = new URL(url);
+  return host + pathname;
 }
 
 /** Copy, also where the page may not use the clipboard API (plain http on a LAN). */

@@ -5,7 +5,9 @@ import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { hasText, clock, t } from "../lib/i18n";
 import { steadyMs, wallMs } from "../lib/ticker";
-import { hearing } from "../lib/words";
+import type { Participant } from "../generated/messages";
+import type { Source } from "../lib/stage";
+import { callSentence, hearing } from "../lib/words";
 import { Button } from "../ui/Button";
 import { DeviceFields } from "../ui/DeviceFields";
 import { Icon } from "../ui/Icon";
@@ -33,17 +35,7 @@ export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
         <Strip model={model} />
       </aside>
       <footer class="lesson-bar" aria-label={t("teach.controls")}>
-        {settings.value && (
-          <div class="popover">
-            <DeviceFields
-              devices={model.devices}
-              microphone={model.microphone}
-              camera={model.camera}
-              sound={model.page.sound}
-            />
-            <Button label={t("close")} onPress={() => (settings.value = false)} />
-          </div>
-        )}
+        {settings.value && <Settings model={model} onClose={() => (settings.value = false)} />}
         <Bar
           model={model}
           settingsOpen={settings.value}
@@ -52,6 +44,29 @@ export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
         />
       </footer>
       {ending.value && <EndQuestion model={model} onClose={() => (ending.value = false)} />}
+    </div>
+  );
+}
+
+/** The devices, over the stage's corner. Has the keyboard while it is open, and gives it back. */
+function Settings({ model, onClose }: { readonly model: TeachModel; readonly onClose: () => void }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current?.focus();
+    return () => (before as HTMLElement | null)?.focus?.();
+  }, []);
+  return (
+    <div
+      ref={box}
+      class="popover"
+      role="dialog"
+      aria-label={t("bar.settings")}
+      tabIndex={-1}
+      onKeyDown={(event) => event.key === "Escape" && onClose()}
+    >
+      <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={model.page.sound} />
+      <Button label={t("close")} onPress={onClose} />
     </div>
   );
 }
@@ -94,13 +109,23 @@ function Stage({ model }: { readonly model: TeachModel }): JSX.Element {
           <Picture
             stream={stream}
             label={own ? t(main.kind === "screen" ? "teach.stage.screen" : "teach.self") : (owner?.name ?? "")}
-                      />
-          {(main.kind === "screen" || !own) && (
-            <p class="stage-label">{own ? t("teach.stage.screen") : (owner?.name ?? "")}</p>
-          )}
+          />
+          {owner !== undefined && <StageLabel kind={main.kind} own={own} owner={owner} />}
         </>
       )}
     </div>
+  );
+}
+
+/** Whose picture stands there, where it is not plainly the own face. A classroom that speaks has the green of its tile. */
+function StageLabel({ kind, own, owner }: { kind: Source["kind"]; own: boolean; owner: Participant }): JSX.Element | null {
+  if (own && kind === "camera") return null;
+  const speaking = owner.role === "classroom" && callSentence(owner)?.tone === "good";
+  return (
+    <p class={`stage-label${speaking ? " stage-label-called" : ""}`}>
+      <Icon name={kind === "screen" ? "screen" : speaking ? "microphone" : "camera"} />
+      {own ? t("teach.stage.screen") : speaking ? t("class.other", { name: owner.name }) : owner.name}
+    </p>
   );
 }
 

@@ -16,7 +16,7 @@ export function TeachPage({ model }: { readonly model: TeachModel }): JSX.Elemen
     return <Refused reason={signalling.reason.value} onRetry={() => signalling.start()} />;
   }
   const state = view.value?.lesson.state;
-  if (state === "live") return <Lesson model={model} />;
+  if (state === "live" && model.joined.value) return <Lesson model={model} />;
   if (state === "ended") return <Ended model={model} />;
   return <Before model={model} />;
 }

@@ -39,11 +39,11 @@ export function Tile({ model, one, onStage }: TileProps): JSX.Element {
           {initials(one.name)}
         </span>
       )}
+      <div class="tile-name">
+        <h2>{one.name}</h2>
+        {one.online && <FiguresButton one={one} open={figures} />}
+      </div>
       <div class="tile-words">
-        <div class="tile-name">
-          <h2>{one.name}</h2>
-          {one.online && <FiguresButton one={one} open={figures} />}
-        </div>
         <StatusLine tone={sentence.tone} text={t(sentence.text)} test="status" />
         {call !== null && <StatusLine tone={call.tone} text={t(call.text)} class="tile-call-state" />}
         {figures.value && one.online && <p class="soft">{figuresOf(one)}</p>}

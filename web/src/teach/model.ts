@@ -1,7 +1,7 @@
 /** What the teach page does: own devices, what is sent, and the orders to the lesson. The view reads its signals; it draws
  * nothing itself. */
 
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, type Signal, signal } from "@preact/signals";
 import { askForBoth, canCapture, captureScreen, type DeviceList, listDevices, NO_DEVICES, TEACHER_PICTURE, troubleOf } from "../lib/devices";
 import { Capture, NONE, permission } from "../lib/capture";
 import type { PageLink } from "../lib/api";
@@ -28,6 +28,8 @@ export class TeachModel {
   /** Space is held down. */
   readonly talking = signal(false);
   readonly starting = signal(false);
+  /** This page takes part: it started the lesson or joined it, now or before a reload. Until then nothing is sent. */
+  readonly joined: Signal<boolean>;
   /** The person has confirmed the end; it is on its way. */
   readonly ending = signal(false);
 
@@ -49,6 +51,7 @@ export class TeachModel {
 
   constructor(link: PageLink) {
     this.page = new LivePage(link, "teacher");
+    this.joined = signal(recall(joinedKey(link)) === "yes");
     this.publisher = new Publisher(
       () => this.page.signalling.access.peek()?.whipUrl ?? "",
       () => this.page.token(),
@@ -60,11 +63,24 @@ export class TeachModel {
   /** Connect and ask for the devices. */
   start(): void {
     this.page.signalling.start();
+    const press = (): void => {
+      if (this.page.sound.blocked.peek()) this.page.sound.unlock();
+    };
+    addEventListener("pointerdown", press);
+    addEventListener("pointerup", press);
+    addEventListener("keydown", press);
     void this.askDevices();
   }
 
+  /** The one press: start the lesson, or join it where another volunteer has started it. */
   startLesson(): void {
-    this.starting.value = this.page.signalling.send({ type: "start_lesson" });
+    this.page.sound.unlock();
+    if (this.page.lessonState.peek() !== "live") {
+      this.starting.value = this.page.signalling.send({ type: "start_lesson" });
+      if (!this.starting.peek()) return;
+    }
+    remember(joinedKey(this.page.link), "yes");
+    this.joined.value = true;
   }
 
   /** End as soon as the server hears it: a weak network must not keep a lesson open. */
@@ -181,7 +197,7 @@ export class TeachModel {
       if (track !== null) track.enabled = this.speaking.value;
     });
     effect(() => {
-      const live = page.lessonState.value === "live" && page.signalling.phase.value !== "refused";
+      const live = this.joined.value && page.lessonState.value === "live" && page.signalling.phase.value !== "refused";
       publisher.session.want(live, page.lessonState.value === "ended");
       keepScreenOn(live);
     });
@@ -190,9 +206,9 @@ export class TeachModel {
       page.signalling.send({
         type: "set_devices",
         devices: {
-          microphone: this.microphone.track.value !== null && this.speaking.value,
-          camera: this.camera.track.value !== null,
-          screen: this.screen.value !== null,
+          microphone: this.joined.value && this.microphone.track.value !== null && this.speaking.value,
+          camera: this.joined.value && this.camera.track.value !== null,
+          screen: this.joined.value && this.screen.value !== null,
         },
       });
     });
@@ -215,6 +231,10 @@ export class TeachModel {
     await this.microphone.devicesChanged();
     await this.camera.devicesChanged();
   }
+}
+
+function joinedKey(link: PageLink): string {
+  return `joined.${link.lesson}`;
 }
 
 function streamWith(track: MediaStreamTrack | null): MediaStream | null {
