@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fractions
+import gc
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -16,9 +17,11 @@ from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.relay.ports import CloseReason, Direction, Person, SlotView
 from liveclass.relay.publisher import Publisher
 from liveclass.relay.source import SourceHandle, SourceKind
+from liveclass.relay.subscriber import Subscriber
 from liveclass.rtp.twcc import TransportFeedbackBuilder
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.session import PeerSession
 
 TEACHER = Person("t1", "teacher", "Li", lead=True)
 PUPILS = Person("c1", "classroom", "3-2")
@@ -229,6 +232,23 @@ async def test_a_peer_that_vanishes_is_reaped_and_its_memory_returned() -> None:
         assert not endpoint.sessions
         assert not endpoint._by_ufrag
         await silent.close()
+
+
+async def test_whoever_leaves_is_freed_without_the_cycle_collector() -> None:
+    """The collector hardly runs in a server that is tuned for packets; 37 objects a viewer would pile up."""
+    kinds = (Subscriber, Publisher, PeerSession)
+    async with plane_of(Heard()) as (plane, _):
+        gc.collect()
+        before = [sum(isinstance(one, kind) for one in gc.get_objects()) for kind in kinds]
+        gc.disable()
+        try:
+            teacher, (viewer, tracks) = await publish(plane), await subscribe(plane)
+            await asyncio.wait_for(tracks["video"].recv(), 10)
+            plane.close_lesson("L", "lesson_ended")
+            assert [sum(isinstance(one, kind) for one in gc.get_objects()) for kind in kinds] == before
+        finally:
+            gc.enable()
+            await asyncio.gather(teacher.close(), viewer.close())
 
 
 async def test_one_session_too_many_is_refused_and_the_others_stay() -> None:

@@ -146,8 +146,8 @@ class Plane:
             make_info=make_info,
             on_track=lambda track, at: room.add_track(person, track, at),
             on_track_end=lambda track, at: self._track_ended(room, track, at),
-            on_connected=lambda _at: self._connected(publisher),
-            on_closed=lambda reason, at: self._closed(publisher, reason, at),
+            on_connected=self._connected,
+            on_closed=self._closed,
             wall=self._wall,
             sinks=room.sinks,
             cache_packets=self._options.cache_packets,
@@ -189,8 +189,8 @@ class Plane:
             person.participant,
             audio,
             video,
-            on_connected=lambda _at: self._connected(subscriber),
-            on_closed=lambda reason, at: self._closed(subscriber, reason, at),
+            on_connected=self._connected,
+            on_closed=self._closed,
         )
         answer = self._open(room, person, "subscribe", parsed, subscriber, answered, reached_at, now)
         room.subscribers[person.participant] = subscriber
@@ -348,7 +348,7 @@ class Plane:
         known = self._sessions.get(session.id) if session is not None else None
         return (session.id, known) if session is not None and known is not None else None
 
-    def _connected(self, handler: Publisher | Subscriber) -> None:
+    def _connected(self, handler: Publisher | Subscriber, now: float) -> None:
         found = self._find(handler)
         if found is None:
             return

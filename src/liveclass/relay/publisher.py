@@ -62,8 +62,8 @@ class Publisher:
         make_info: Callable[[SourceKind, OfferedCodec], SourceInfo],
         on_track: Callable[[Track, float], None],
         on_track_end: Callable[[Track, float], None],
-        on_connected: Callable[[float], None],
-        on_closed: Callable[[Reason, float], None],
+        on_connected: Callable[["Publisher", float], None],
+        on_closed: Callable[["Publisher", Reason, float], None],
         wall: Callable[[float], float],
         sinks: list[Sink],
         cache_packets: int,
@@ -103,20 +103,21 @@ class Publisher:
         """The handshake is done."""
         if self._transport_id:
             self._feedback = TransportFeedbackBuilder(self._ssrc, 0)
-        self._on_connected(now)
+        self._on_connected(self, now)
 
     def moved(self, now: float) -> None:
         """Nothing here depends on the peer's address."""
 
     def closed(self, reason: Reason, now: float) -> None:
         """The session ended from below."""
-        self._on_closed(reason, now)
+        self._on_closed(self, reason, now)
 
     def end(self, now: float) -> None:
-        """Every track ends."""
+        """Every track ends. The session is let go of, so that reference counts alone return the memory."""
         for track in list(self.tracks.values()):
             self._on_track_end(track, now)
         self.tracks.clear()
+        self.session = None
 
     def rtp(self, datagram: bytes, now: float) -> None:
         """One protected RTP packet. Forged, replayed and malformed ones are dropped and counted."""

@@ -34,8 +34,8 @@ class Subscriber:
         audio: Sequence[Slot],
         video: Sequence[Slot],
         *,
-        on_connected: Callable[[float], None],
-        on_closed: Callable[[Reason, float], None],
+        on_connected: Callable[["Subscriber", float], None],
+        on_closed: Callable[["Subscriber", Reason, float], None],
     ) -> None:
         self.session: PeerSession | None = None
         self.participant = participant
@@ -63,7 +63,7 @@ class Subscriber:
     def connected(self, now: float) -> None:
         """Keys are there: packets may flow."""
         self._reach(now)
-        self._on_connected(now)
+        self._on_connected(self, now)
 
     def moved(self, now: float) -> None:
         """The peer is reached at another address."""
@@ -80,13 +80,18 @@ class Subscriber:
 
     def closed(self, reason: Reason, now: float) -> None:
         """The session ended from below."""
-        self._on_closed(reason, now)
+        self._on_closed(self, reason, now)
 
     def end(self, now: float) -> None:
-        """Every slot lets go of its track; must come before the SRTP keys go."""
+        """Every slot lets go of its track; must come before the SRTP keys go.
+
+        What refers back is let go of as well, so that reference counts alone return the memory.
+        """
         for slot in self.slots:
             slot.show(None, now)
             slot.handle = None
+            slot.send_report = None
+        self.session = None
 
     def rtp(self, datagram: bytes, now: float) -> None:
         """A subscriber has no media to send: authentic packets keep the session alive, nothing else."""
