@@ -162,7 +162,17 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    return _run_server(_settings(arguments))
+    settings = _settings(arguments)
+
+    async def show(running: "Running") -> None:
+        from liveclass.operate.certificates import BROWSER_WARNING
+
+        if settings.tls_self_signed and settings.tls_certificate is None:
+            print(
+                f"\n  Open {running.url}\n\n" + "".join(f"  {line}\n" for line in wrap(BROWSER_WARNING, 74)), flush=True
+            )
+
+    return _run_server(settings, show)
 
 
 def _run_server(settings: Settings, ready: "Callable[[Running], Awaitable[None]] | None" = None) -> int:
