@@ -66,7 +66,10 @@ def test_every_message_is_in_its_family() -> None:
 
 def test_a_page_may_leave_out_what_has_a_default_and_the_server_may_not() -> None:
     text = typescript(toy())
-    assert 'type: "asked";\n  items: readonly Nested[];\n  counts: readonly (number | string)[];\n  quick?: boolean;' in text
+    assert (
+        'type: "asked";\n  items: readonly Nested[];\n  counts: readonly (number | string)[];\n  quick?: boolean;'
+        in text
+    )
     assert 'type: "told";\n  kind: Role | "";' in text
 
 
