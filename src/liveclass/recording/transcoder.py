@@ -20,6 +20,8 @@ MAX_WAITING_BYTES = 1 << 20
 # A child that dies at once (no encoder, no memory) is not started in a tight loop.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
+_END_S = 2.0  # a child whose input is closed has at most a second of pictures left to encode
+
 Command = tuple[str, ...]
 
 
@@ -140,10 +142,22 @@ class ChildTranscoder:
             self._not_before = self._clock() + self._pause_s
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
             if process is not None:
-                if process.returncode is None:
-                    process.kill()
-                await process.wait()
+                await _end(process)
 
     def _forget_early(self) -> None:
         self._early.clear()
         self._early_bytes = 0
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Wait for a child whose output has ended; one that stays is killed.
+
+    Killing at once would race with its own end: `kill` collects the exit status, and asyncio then reports 255.
+    """
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _END_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
