@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from liveclass.relay import slot as slot_module
 from liveclass.relay import track as track_module
-from liveclass.relay.fanout import Entry
+from liveclass.relay.fanout import Entry, Outgoing
 from liveclass.relay.slot import Slot
 from liveclass.relay.source import SourceInfo, SourceKind
 from liveclass.relay.track import Track
@@ -40,10 +41,11 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
 
-    def forward(self, _batch: object, packet: bytes, seq: int, timestamp: int, entries: list[Entry]) -> int:
+    def forward(self, _batch: object, packets: Sequence[Outgoing], entries: Sequence[Entry]) -> int:
         for _, _, seq_offset, time_offset, ssrc in entries:
-            out_time = (timestamp + time_offset) & 0xFFFFFFFF
-            self.sent.append(Sent(packet[1] & 0x7F, (seq + seq_offset) & 0xFFFF, out_time, ssrc, packet[12:]))
+            for packet, seq, timestamp in packets:
+                out_time = (timestamp + time_offset) & 0xFFFFFFFF
+                self.sent.append(Sent(packet[1] & 0x7F, (seq + seq_offset) & 0xFFFF, out_time, ssrc, packet[12:]))
         return 0
 
     def of(self, slot: Slot) -> list[Sent]:
@@ -60,7 +62,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 def make_track(codec: Codec = VP8, kind: SourceKind = "camera", sinks: Sequence[Any] = ()) -> Track:
     info = SourceInfo("s", "t1", "teacher", "Li", kind, codec)
-    batch = cast("Batch", None)
+    batch = cast("Batch", SimpleNamespace(waiting=[]))
     return Track(info, 1111, 96, batch, list(sinks), cache_packets=64, keyframe_interval_s=0.5)
 
 
@@ -76,6 +78,7 @@ def feed(
     packet = build_packet(96, True, seq, timestamp, 1111, payload)
     view = parse(packet)
     track.receive(packet, view, seq & 0xFFFF, now, repaired=repaired, begin=view.payload_offset)
+    track.flush()
 
 
 def test_a_newcomer_starts_at_a_keyframe_and_asks_for_one(wire: Wire) -> None:

@@ -1,60 +1,101 @@
-"""One packet to all that want it: the function where the server spends its time.
+"""Packets to all that want them: the function where the server spends its time.
 
 Plain arrays in, datagrams out; it decides nothing. A table holds one `Entry` per receiver; a native function over the
 same table can take its place.
 """
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import Any
 
-from liveclass.transport.batch import NAME_BYTES, SLOT_BYTES, SLOTS, Batch
+from liveclass.transport.batch import (
+    CONTROL,
+    CONTROL_SPACE,
+    NAME_BYTES,
+    SIZE_AT,
+    SIZE_STEP,
+    SLOT_BYTES,
+    SLOTS,
+    VECTOR,
+    VECTOR_BYTES,
+    WORDS,
+    Batch,
+)
 from liveclass.transport.srtp import OK, PROTECT, PacketBuffer
 
 Entry = tuple[Any, bytes, int, int, int]
 """SRTP handle, kernel address, sequence offset (extended), timestamp offset, SSRC."""
 
+Outgoing = tuple[bytes, int, int]
+"""A whole RTP packet with the receivers' payload type and no extension, the source's extended sequence number, and the
+source's RTP timestamp."""
+
+MAX_TOGETHER = 16
+"""Packets of one source that are held back and sent together: a frame of 1 Mbit/s video has about 4, and the ring must
+hold several receivers' runs."""
+
 _rewrite = Struct("!HII").pack_into
 _octets = PacketBuffer().octets
 
 
-def forward(batch: Batch, packet: bytes, seq: int, timestamp: int, entries: list[Entry]) -> int:
-    """Rewrite, protect and queue one packet for every receiver in the table.
+def forward(batch: Batch, packets: Sequence[Outgoing], entries: Sequence[Entry]) -> int:
+    """Rewrite, protect and queue packets for every receiver in the table.
+
+    A receiver gets all of them before the next one's turn: half the receivers wait less than half of the time, and what
+    is of one size leaves as one message.
 
     Args:
-        packet: the whole RTP packet, with the receivers' payload type and no extension.
-        seq: the source's extended sequence number.
-        timestamp: the source's RTP timestamp.
+        packets: at most `MAX_TOGETHER`.
 
     Returns:
-        How many receivers it could not be protected for.
+        How many packets could not be protected, over all receivers.
 
-    Profiled at 100 receivers: 45% `sendmmsg` in the kernel, 35% SRTP, 20% this loop; slicing into `view` beats
-    cffi `memmove`, and one `pack_into` of three fields beats three.
+    Profiled at 100 receivers: 45% the kernel, 35% SRTP, 20% this loop; slicing into `view` beats cffi `memmove`, and
+    one `pack_into` of three fields beats three.
     """
     view, names, lengths, pointers = batch.view, batch.names, batch.lengths, batch.pointers
-    protect, rewrite, octets_now = PROTECT, _rewrite, _octets
-    size = len(packet)
-    slot = batch.count
-    failed = 0
-    octets = 0
+    headers, sizes, vectors = batch.headers, batch.sizes, batch.vectors
+    protect, rewrite, octets_now, segments = PROTECT, _rewrite, _octets, batch.segments
+    slot, message = batch.count, batch.messages
+    room = SLOTS - len(packets)
+    failed = octets = 0
     for handle, name, seq_offset, time_offset, ssrc in entries:
-        at = slot * SLOT_BYTES
-        view[at : at + size] = packet
-        rewrite(view, at + 2, (seq + seq_offset) & 0xFFFF, (timestamp + time_offset) & 0xFFFFFFFF, ssrc)
-        octets_now[0] = size
-        if protect(handle, pointers[slot], octets_now) != OK:
-            failed += 1
-            continue
-        at = slot * NAME_BYTES
-        names[at : at + len(name)] = name
-        length = octets_now[0]
-        lengths[2 * slot + 1] = length
-        octets += length
-        slot += 1
-        if slot == SLOTS:
-            batch.count = slot
+        if slot > room:
+            batch.count, batch.messages = slot, message
             batch.flush()
-            slot = 0
-    batch.count = slot
+            slot = message = 0
+            segments = batch.segments
+        run = 0  # the size of all but the last datagram of the run that is open, 0 when none is
+        for packet, seq, timestamp in packets:
+            at = slot * SLOT_BYTES
+            size = len(packet)
+            view[at : at + size] = packet
+            rewrite(view, at + 2, (seq + seq_offset) & 0xFFFF, (timestamp + time_offset) & 0xFFFFFFFF, ssrc)
+            octets_now[0] = size
+            if protect(handle, pointers[slot], octets_now) != OK:
+                failed += 1
+                run = 0
+                continue
+            length = octets_now[0]
+            lengths[2 * slot + 1] = length
+            octets += length
+            if length <= run:
+                word = (message - 1) * WORDS
+                headers[word + VECTOR + 1] += 1
+                headers[word + CONTROL] = CONTROL_SPACE
+                sizes[(message - 1) * SIZE_STEP + SIZE_AT] = run
+                if length < run:
+                    run = 0
+            else:
+                at = message * NAME_BYTES
+                names[at : at + len(name)] = name
+                word = message * WORDS
+                headers[word + VECTOR] = vectors + slot * VECTOR_BYTES
+                headers[word + VECTOR + 1] = 1
+                headers[word + CONTROL] = 0
+                message += 1
+                run = length if segments else 0
+            slot += 1
+    batch.count, batch.messages = slot, message
     batch.octets += octets
     return failed

@@ -165,11 +165,12 @@ class Slot:
                 head = bytes((0x80, marker | self.rtx_payload_type)) + packet[2:12]
                 again = head + (out & 0xFFFF).to_bytes(2, "big") + packet[12:]
                 entry = (self.handle, self.name, 0, time_offset, self.rtx_ssrc)
-                forward(batch, again, self._rtx_seq, timestamp, [entry])
+                forward(batch, [(again, self._rtx_seq, timestamp)], [entry])
                 self._rtx_seq += 1
             else:
                 again = bytes((0x80, marker | self.payload_type)) + packet[2:]
-                forward(batch, again, out, timestamp, [(self.handle, self.name, 0, time_offset, self.ssrc)])
+                entry = (self.handle, self.name, 0, time_offset, self.ssrc)
+                forward(batch, [(again, out, timestamp)], [entry])
             sent += 1
         self.retransmitted += sent
         return sent

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Protocol
 
-from liveclass.relay.fanout import Entry, forward
+from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, forward
 from liveclass.relay.source import Sink, SourceInfo
 from liveclass.rtp.cache import PacketCache
 from liveclass.rtp.nack import NackGenerator
@@ -82,6 +82,7 @@ class Track:
         self._tables: dict[int, list[Entry]] = {}
         self._entries: dict[Receiver, tuple[int, Entry]] = {}
         self._waiting: list[Receiver] = []
+        self._pending: list[Outgoing] = []
         self._starts: dict[Receiver, int] = {}
         self._floor = -1
         self._skipped = 0
@@ -167,17 +168,34 @@ class Track:
                 self._admit(seq, timestamp, now)
         elif self._waiting:
             self._admit(seq, timestamp, now)
-        for payload_type, entries in self._tables.items():
-            if payload_type != self.payload_type:
-                out = bytes((0x80, payload_type | (0x80 if marker else 0))) + packet[2:]
-            else:
-                out = packet
-            if seq < self._floor:
-                entries = self._started(payload_type, seq)  # noqa: PLW2901 - only receivers that begin before it
-            self.unprotectable += forward(self._batch, out, seq, timestamp, entries)
-            self.forwarded += len(entries)
+        if self._tables:
+            if not self._pending:
+                self._batch.waiting.append(self)
+            self._pending.append((packet, seq, timestamp))
+            if seq < self._floor or len(self._pending) == MAX_TOGETHER:
+                self.flush()
         for sink in self._sinks:
             sink.packet(self, seq, timestamp, marker, payload, now)
+
+    def flush(self) -> None:
+        """Send what this wake-up of the socket brought, together."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        late = pending[-1][1] < self._floor
+        for payload_type, entries in self._tables.items():
+            packets: list[Outgoing] = pending
+            if payload_type != self.payload_type:
+                packets = [(_with_type(packet, payload_type), seq, at) for packet, seq, at in pending]
+            if late:
+                # A packet from before some receiver's start came last, and so alone or behind others of its burst.
+                for one in packets:
+                    started = self._started(payload_type, one[1])
+                    self.unprotectable += forward(self._batch, [one], started)
+                    self.forwarded += len(started)
+            else:
+                self.unprotectable += forward(self._batch, packets, entries)
+                self.forwarded += len(entries) * len(packets)
 
     def _measure(self, timestamp: int, now: float) -> None:
         # Interarrival jitter, RFC 3550 section 6.4.1.
@@ -189,6 +207,7 @@ class Track:
         self._transit = transit
 
     def _admit(self, seq: int, timestamp: int, now: float) -> None:
+        self.flush()
         waiting, self._waiting = self._waiting, []
         for receiver in waiting:
             entry = receiver.begin(seq, timestamp, now)
@@ -215,6 +234,7 @@ class Track:
 
     def detach(self, receiver: Receiver) -> None:
         """A slot wants it no more."""
+        self.flush()
         if receiver in self._waiting:
             self._waiting.remove(receiver)
         found = self._entries.pop(receiver, None)
@@ -224,6 +244,7 @@ class Track:
 
     def replace(self, receiver: Receiver, entry: Entry) -> None:
         """The receiver's entry changed (its address did); it goes on where it is."""
+        self.flush()
         found = self._entries.get(receiver)
         if found is not None:
             self._entries[receiver] = (found[0], entry)
@@ -294,3 +315,8 @@ class Track:
     def lost(self) -> int:
         """Packets that never came."""
         return max(0, self._raw - self._raw_first + 1 - self._received) if self._raw >= 0 else 0
+
+
+def _with_type(packet: bytes, payload_type: int) -> bytes:
+    """The packet under another payload type."""
+    return bytes((packet[0], packet[1] & 0x80 | payload_type)) + packet[2:]
