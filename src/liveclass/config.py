@@ -77,6 +77,16 @@ class Settings:
     max_sessions: int = setting(2000, "media sessions of this process", least=1)
     max_teachers: int = setting(2, "volunteers who may publish in one lesson", least=1)
     max_called: int = setting(3, "classrooms that may be called at a time", least=0)
+    call_grace_s: float = setting(
+        120.0, "how long a called classroom may be away before it loses the call", unit="s", least=5, most=3600
+    )
+    abandoned_after_s: float = setting(
+        7200.0,
+        "a live lesson without any teacher for this long ends by itself",
+        unit="s",
+        least=60,
+        most=7 * 86_400,
+    )
     session_timeout_s: float = setting(
         30.0, "silence after which a media session is closed (RFC 7675)", unit="s", least=5, most=600
     )
@@ -84,6 +94,7 @@ class Settings:
 
     record: bool = setting(True, "record the volunteers' sound, camera and screen", heading="Recording")
     record_classrooms: bool = setting(False, "record sound and camera of called classrooms too (needs consent)")
+    classroom_replay: bool = setting(False, "the classroom link opens the replay too, and the ended lesson shows it")
     fragment_s: float = setting(1.0, "longest fragment: what a crash can lose", unit="s", least=0.1, most=10)
     segment_s: float = setting(
         10.0, "aimed length of a segment; each costs the volunteer a keyframe", unit="s", least=1, most=60

@@ -395,6 +395,26 @@ def test_a_lesson_that_all_teachers_have_left_ends_by_itself() -> None:
     assert LessonEnded(7) in lesson.tick(300.0, 7)
 
 
+def test_a_change_of_calls_or_mutes_is_told_apart_from_what_may_be_written_later() -> None:
+    lesson = running("c", call_grace_s=5.0)
+
+    def changed(message: ClientMessage) -> bool:
+        before = lesson.calls_revision
+        lesson.handle("t", message, 0.0, 2)
+        return lesson.calls_revision != before
+
+    urgent = (Call("c"), Mute("c", True), Mute("c", False), EndCall("c"))
+    assert [changed(message) for message in urgent] == [True] * 4
+    assert not changed(EndCall("c"))
+    assert not changed(Rename("Li"))
+    assert changed(Call("c"))
+    # The end of a call that nobody asked for is one too.
+    lesson.leave("c", 1.0)
+    before = lesson.calls_revision
+    lesson.tick(6.0, 3)
+    assert lesson.calls_revision != before
+
+
 def test_a_ping_is_answered_to_its_sender() -> None:
     assert running().handle("t", Ping(9), 0.0, 2) == [Send(("t",), Pong(9))]
 

@@ -4,7 +4,7 @@ Clocks are set by the test. Knows no single test.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,8 @@ class FakeRecordings:
 
     async def finish(self, lesson_id: str) -> None:
         self.finished.append(lesson_id)
-        self.statuses[lesson_id] = RecordingStatus("finished", 12.5, 1000)
+        if lesson_id in self.statuses:
+            self.statuses[lesson_id] = RecordingStatus("finished", 12.5, 1000)
 
     async def delete(self, lesson_id: str) -> None:
         self.deleted.append(lesson_id)
@@ -298,7 +299,19 @@ class Stage:
         await self.catalogue.close()
 
 
-async def build(folder: Path, *, clock: Clock | None = None, static_dir: Path | None = None, **settings: Any) -> Stage:
+def some_figures() -> Mapping[str, float | int]:
+    """What a media plane may count."""
+    return {"packets_forwarded_total": 7, "rooms": 1}
+
+
+async def build(
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    static_dir: Path | None = None,
+    relay_stats: Callable[[], Mapping[str, float | int]] = some_figures,
+    **settings: Any,
+) -> Stage:
     """A server on the data of `folder`; one built later on the same folder is that server after a restart."""
     clock = clock or Clock()
     settings.setdefault("posts_per_s", 10_000.0)
@@ -326,7 +339,7 @@ async def build(folder: Path, *, clock: Clock | None = None, static_dir: Path | 
         static_dir=static_dir or folder / "no-pages",
         monotonic=clock.monotonic,
         wall=clock.wall,
-        relay_stats=lambda: {"packets_forwarded_total": 7, "rooms": 1},
+        relay_stats=relay_stats,
     )
     server = TestServer(build_app(services))
     await server.start_server(**RUNNER)

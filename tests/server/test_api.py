@@ -223,7 +223,7 @@ async def test_a_link_is_looked_up_once_for_a_crowd_and_withdrawn_at_once(
     await stage.client.post(f"/api/lessons/{lesson['id']}/links/replay/revoke", headers=ADMIN_HEADERS)
     assert (await stage.client.get(url, headers=bearer(token))).status == 401
     stage.clock.advance(6)
-    other = lesson["classroom_token"]
+    other = lesson["teacher_token"]
     for _ in range(2):
         assert (await stage.client.get(url, headers=bearer(other))).status == 200
         stage.clock.advance(6)

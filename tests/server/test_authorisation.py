@@ -42,10 +42,11 @@ REPLAY: Expected = {
     "stranger": 401,
     "other_lesson": 401,
     "replay": "in",
-    "classroom": "in",
+    "classroom": 403,
     "teacher": "in",
     "admin": "in",
 }
+"""With `classroom_replay` the classroom is let in (tests/server/test_media.py)."""
 
 NO_ONE_BY_TOKEN: Expected = dict.fromkeys(CALLERS, 403)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from liveclass.recording.model import Clip, Manifest, MediaFile, Part, RecordingStatus
-from tests.server.stage import Stage, bearer
+from tests.server.stage import Stage, bearer, build
 
 SEGMENT = bytes(range(256)) * 40
 
@@ -99,9 +99,21 @@ async def test_segments_can_be_read_in_ranges_and_asked_about(stage: Stage, tmp_
 async def test_a_bearer_token_opens_the_plain_address(stage: Stage, tmp_path: Path) -> None:
     lesson, _, _ = await replay(stage, tmp_path)
     url = f"/media/{lesson['id']}/main.m3u8"
-    for role in ("replay", "teacher", "classroom"):
+    for role in ("replay", "teacher"):
         assert (await stage.client.get(url, headers=bearer(lesson[f"{role}_token"]))).status == 200
     assert (await stage.client.get(url)).status == 401
+
+
+@pytest.mark.parametrize(("opened", "status"), [(False, 403), (True, 200)])
+async def test_the_classroom_link_opens_the_replay_only_where_the_operator_says_so(
+    tmp_path: Path, opened: bool, status: int
+) -> None:
+    stage = await build(tmp_path, classroom_replay=opened)
+    lesson, _, _ = await replay(stage, tmp_path)
+    for path in (f"/api/replays/{lesson['id']}", f"/media/{lesson['id']}/main.m3u8"):
+        response = await stage.client.get(path, headers=bearer(lesson["classroom_token"]))
+        assert response.status == status
+    await stage.close()
 
 
 async def test_an_address_is_good_for_its_lesson_until_it_expires(stage: Stage, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Figures and health: who may read them, what they count, and that each is described."""
 
+import asyncio
 import inspect
 import re
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from liveclass.relay.plane import TOTALS, Plane
-from tests.server.stage import Stage, bearer, build
+from tests.server.conftest import Live
+from tests.server.stage import PATIENCE_S, Stage, bearer, build
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -41,6 +45,30 @@ async def test_what_happens_is_counted(stage: Stage) -> None:
     assert seen["liveclass_relay_packets_forwarded_total"] == 7
     assert seen["liveclass_relay_rooms"] == 1
     assert seen['liveclass_http_requests_total{method="POST",status="201"}'] == 2
+
+
+async def test_dropped_datagrams_are_counted_by_why_they_were(live: Live) -> None:
+    """Hostile packets of strangers, as they come off the wire: dropped, one more each, and no fault of ours."""
+    dropped = {
+        "empty": [b""] * 2,
+        "stranger": [b"\x16\xfe\xff" + bytes(60), b"\x15\xfe\xfd" + bytes(12), b"\x80\x60" + bytes(40), b"\0" * 20],
+        "malformed": [b"\xff" * 1500],
+    }
+    before = await figures(live.stage)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for datagrams in dropped.values():
+            for datagram in datagrams:
+                stranger.sendto(datagram, ("127.0.0.1", live.endpoint.port))
+    total = sum(map(len, dropped.values()))
+    deadline = time.monotonic() + PATIENCE_S
+    while (after := await figures(live.stage))["liveclass_relay_datagrams_received_total"] < total:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    for why, datagrams in dropped.items():
+        name = f"liveclass_relay_datagrams_{why}_total"
+        assert after[name] - before[name] == len(datagrams), why
+    assert after["liveclass_relay_faults_total"] == 0
+    assert after["liveclass_relay_datagrams_sent_total"] == 0
 
 
 async def test_figures_hold_no_name_title_token_or_lesson(stage: Stage) -> None:

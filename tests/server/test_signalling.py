@@ -449,7 +449,7 @@ async def test_the_recorder_s_trouble_reaches_every_page_in_a_word(stage: Stage)
         stage.lessons.recording_changed, lesson["id"], RecordingStatus("paused", 3.0, 10, "disk_full")
     )
     told = await teacher.until("recording_changed")
-    assert told["recording"] == {"state": "paused", "classrooms": False, "problem": "disk_full"}
+    assert told["recording"] == {"state": "paused", "classrooms": False, "problem": "disk_full", "enabled": True}
 
 
 async def test_a_lesson_whose_recording_cannot_begin_is_taught_all_the_same(stage: Stage) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.stage import OFFER, Stage, bearer, build
+from liveclass.server import http
+from tests.server.stage import OFFER, PATIENCE_S, Stage, bearer, build
 
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
 RESTART = "a=ice-ufrag:wxyz\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
@@ -116,6 +117,25 @@ async def test_a_body_that_grows_past_the_limit_without_saying_its_length_is_cut
         headers={"Content-Type": "application/sdp", **bearer(lesson["teacher_token"])},
     )
     assert response.status == 413
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [("1000", b"408"), ("70000", b"413"), ("-1", b"400"), ("1e3", b"400"), ("5\r\nContent-Length: 6", b"400")],
+)
+async def test_a_body_of_another_length_than_announced_is_not_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, length: str, status: bytes
+) -> None:
+    monkeypatch.setattr(http, "BODY_S", 0.1)
+    lesson = await stage.lesson()
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.client.port)
+    writer.write(
+        f"POST /whip/{lesson['id']} HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\n"
+        f"Authorization: Bearer {lesson['teacher_token']}\r\nContent-Length: {length}\r\n\r\nv=0".encode()
+    )
+    answer = await asyncio.wait_for(reader.readline(), PATIENCE_S)
+    assert answer.split()[1] == status
+    writer.close()
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,19 @@ def build(*, force: bool = False) -> bool:
         return True
 
 
+def build_stories(folder: Path) -> None:
+    """Build the stories (every state of the live pages, without a server) into a folder, for tests and for looking.
+
+    Raises:
+        BuildError: there is no Node, or a step failed.
+    """
+    with _alone():
+        node = find_node()
+        install(node)
+        vite = (node.program, "node_modules/vite/bin/vite.js", "build", "--config", "vite.stories.config.ts")
+        _run(node, *vite, "--outDir", str(folder), "--logLevel", "warn")
+
+
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """Two builds at once wait for each other (where the system has file locks)."""

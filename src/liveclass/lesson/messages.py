@@ -133,11 +133,18 @@ class LessonInfo(Struct, frozen=True):
 
 
 class RecordingInfo(Struct, frozen=True):
-    """What is recorded now. `problem` is a stable word, empty when all is well: `disk_full`, `disk_error`."""
+    """What is recorded: `state` now, the rest from the first `Welcome` on, so that nobody starts or joins unaware.
+
+    Attributes:
+        classrooms: called classrooms are recorded too.
+        problem: a stable word, empty when all is well: `disk_full`, `disk_error`.
+        enabled: this server records lessons at all.
+    """
 
     state: RecordingState = "off"
     classrooms: bool = False
     problem: str = ""
+    enabled: bool = True
 
 
 class Slot(Struct, frozen=True):
@@ -153,7 +160,7 @@ class Welcome(Struct, frozen=True, tag="welcome"):
 
     Attributes:
         media_token: the bearer token for this participant's WHIP and WHEP requests.
-        replay_url: set for teachers.
+        replay_url: set for teachers; for classrooms once the lesson is over, where the server opens replays to them.
         server_time_ms: so that pages with a wrong clock count down rightly.
     """
 

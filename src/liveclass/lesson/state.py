@@ -96,6 +96,11 @@ class Lesson:
         info: as the catalogue has it.
         now: the caller's monotonic clock in seconds; every `now` below is of the same clock.
         snapshot: what an earlier process remembered; its members come back offline.
+
+    Attributes:
+        revision: grows with whatever a snapshot holds.
+        calls_revision: grows with who is called and muted. That must not be forgotten: children who were on the air
+            would be cut off, or a classroom that was silenced be heard.
     """
 
     def __init__(self, info: LessonInfo, limits: Limits, now: float, *, snapshot: LessonSnapshot | None = None) -> None:
@@ -104,6 +109,7 @@ class Lesson:
         self.recording = RecordingInfo()
         self.lead = ""
         self.revision = 0
+        self.calls_revision = 0
         self.revoked_ms: dict[str, int] = {}
         self._members: dict[str, Member] = {}
         self._teacherless_since: float | None = now
@@ -503,12 +509,14 @@ class Lesson:
             raise PeerError("As many classrooms as may speak are called.", status=409, code="too_many_called")
         member.called = True
         member.muted = False
+        self.calls_revision += 1
         return self._tell(member)
 
     def _end_call(self, member: Member) -> list[Effect]:
         if not member.called:
             return []
         member.called = member.muted = False
+        self.calls_revision += 1
         member.forget_devices()
         told = self._tell(member)
         return [CloseMedia(member.id, "publish", "call_ended"), *told]
@@ -520,6 +528,7 @@ class Lesson:
         if member.muted == muted:
             return []
         member.muted = muted
+        self.calls_revision += 1
         dropped: list[Effect] = [SetMuted(member.id, muted)] if member.publishing else []
         return [*dropped, *self._tell(member)]
 

@@ -33,7 +33,7 @@ _IPV4 = re.compile(r"(?<![\d.])(\d{1,3})\.(\d{1,3})\.\d{1,3}\.\d{1,3}(?![\d.]*\d
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:[0-9.]+)?(?![0-9A-Za-z:])")
 
 # These log whole request lines, statements or addresses at a level that nobody needs in operation.
-_QUIET = {"aiohttp.access": logging.CRITICAL + 1, "alembic": logging.WARNING, "aioice": logging.WARNING}
+_QUIET = {"aiohttp.access": logging.CRITICAL + 1, "alembic": logging.WARNING, "aiosqlite": logging.WARNING}
 
 
 def configure(level: str = "info", format: str = "text", stream: TextIO | None = None) -> None:

@@ -143,6 +143,7 @@ class LessonApi:
                 refusals={
                     **_REFUSALS,
                     400: "no valid JSON",
+                    408: "the body took too long",
                     413: "body too large",
                     415: "not application/json",
                     422: "a field is not valid",

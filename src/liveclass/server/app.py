@@ -119,9 +119,15 @@ def build_app(services: Services) -> web.Application:
         max_sdp_bytes=settings.max_sdp_bytes,
         max_sessions=settings.max_sessions,
     )
+    replays = Replays(
+        lessons=lessons,
+        recordings=services.recordings,
+        signer=signer,
+        open_to_classrooms=settings.classroom_replay,
+    )
     routes = [
         *api.routes(),
-        *Replays(lessons=lessons, recordings=services.recordings, signer=signer).routes(),
+        *replays.routes(),
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),

@@ -3,6 +3,7 @@
 Refuses to know what any route means.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -22,6 +23,9 @@ StructType = TypeVar("StructType")
 
 RETRY_AFTER_S = 2
 """What a refused client is told to wait where nothing better is known: a lesson must not be lost to caution."""
+
+BODY_S = 30.0
+"""How long a body may take: an offer of 15 kB at 10 kbit/s. No longer, since a request that waits holds memory."""
 
 _HOST = re.compile(r"^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$")
 _BEARER = re.compile(r"^[Bb]earer +([A-Za-z0-9._~+/=-]{1,512})$")
@@ -137,7 +141,7 @@ async def body(request: web.Request, limit: int, content_type: str) -> bytes:
         limit: bytes; more is refused before it is read where the length is announced, and while it comes otherwise.
 
     Raises:
-        PeerError: 415 for another content type or an encoded body, 413 above the limit.
+        PeerError: 415 for another content type or an encoded body, 413 above the limit, 408 when it takes too long.
     """
     if request.content_type != content_type or request.headers.get("Content-Encoding", "identity") != "identity":
         raise RequestRefused(
@@ -149,10 +153,14 @@ async def body(request: web.Request, limit: int, content_type: str) -> bytes:
     if request.content_length is not None and request.content_length > limit:
         raise PeerError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
     received = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        received += chunk
-        if len(received) > limit:
-            raise PeerError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_chunked(16 * 1024):
+                received += chunk
+                if len(received) > limit:
+                    raise PeerError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
+    except TimeoutError as error:
+        raise PeerError("The body took too long to come.", status=408, code="body_timeout") from error
     return bytes(received)
 
 

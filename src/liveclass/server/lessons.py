@@ -45,7 +45,8 @@ HOUSEKEEPING_S = 0.25
 """How often deadlines of lessons are looked at: they are in seconds and minutes."""
 
 SNAPSHOT_DELAY_S = 1.0
-"""Changes within this time share one write; what a crash can lose of calls and mutes."""
+"""Changes within this time share one write: what a crash can lose of names and of who is here. Calls and mutes are
+written at once."""
 
 IDLE_S = 60.0
 """How long a lesson that nobody uses stays in memory; whoever has just asked for it may still be on the way in."""
@@ -86,6 +87,8 @@ class Held:
     slots: dict[str, SlotsChanged] = field(default_factory=dict)
     sink: Sink | None = None
     saved_revision: int = 0
+    saved_calls: int = 0
+    saving_calls: bool = False
     changed_at: float | None = None
     deleted: bool = False
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -128,6 +131,8 @@ class Lessons:
             max_participants=settings.max_participants,
             max_teachers=settings.max_teachers,
             max_called=settings.max_called,
+            call_grace_s=settings.call_grace_s,
+            abandoned_after_s=settings.abandoned_after_s,
         )
         self._held: dict[str, Held] = {}
         self._loading = asyncio.Lock()
@@ -292,7 +297,6 @@ class Lessons:
         member = lesson.member(who)
         if member is None:
             raise PeerError("There is no such participant in this lesson.", status=404, code="participant_unknown")
-        teacher = member.role == "teacher"
         return Welcome(
             you=who,
             role=member.role,
@@ -303,8 +307,15 @@ class Lessons:
             whip_url=f"/whip/{held.id}",
             whep_url=f"/whep/{held.id}",
             server_time_ms=self._wall_ms(),
-            replay_url=f"/replay/{held.id}#{self._signer.replay_token(held.id)}" if teacher else "",
+            replay_url=self._replay_url(held, member.role),
         )
+
+    def _replay_url(self, held: Held, role: Role) -> str:
+        """A classroom's page shows whatever it is told, so it is told when there is something to open."""
+        opens = self._settings.classroom_replay and held.lesson.state == "ended"
+        if role != "teacher" and not (opens and held.lesson.recording.state != "off"):
+            return ""
+        return f"/replay/{held.id}#{self._signer.replay_token(held.id)}"
 
     def _send_slots(self, held: Held, who: str) -> None:
         page, slots = held.pages.get(who), held.slots.get(who)
@@ -385,6 +396,9 @@ class Lessons:
                     self._ended(held, at_ms)
         if held.lesson.revision != held.saved_revision and held.changed_at is None:
             held.changed_at = self._monotonic()
+        if held.lesson.calls_revision != held.saved_calls and not held.saving_calls:
+            held.saving_calls = True
+            self._spawn(self._save_calls(held))
 
     def _send(self, held: Held, to: Sequence[str], message: ServerMessage) -> None:
         text: str | None = None
@@ -414,7 +428,7 @@ class Lessons:
         except Exception:
             # The lesson goes on without a recording rather than not at all, and says so.
             log.exception("recording_did_not_begin", lesson=held.id)
-            problem = RecordingInfo("stopped", self._settings.record_classrooms, "disk_error")
+            problem = self._recording_info(RecordingStatus("stopped", problem="disk_error"))
             self.apply(held, held.lesson.set_recording(problem))
             return
         self.media.add_sink(held.id, held.sink)
@@ -427,9 +441,16 @@ class Lessons:
             log.exception("recording_did_not_finish", lesson=lesson_id)
             return
         self.recording_changed(lesson_id, self.recordings.status(lesson_id))
+        held = self._held.get(lesson_id)
+        if held is not None and self._replay_url(held, "classroom"):
+            for who, page in held.pages.items():
+                member = held.lesson.member(who)
+                if member is not None and member.role == "classroom":
+                    page.connection.welcome()
 
     def _recording_info(self, status: RecordingStatus) -> RecordingInfo:
-        return RecordingInfo(status.state, self._settings.record_classrooms, status.problem)
+        record = self._settings.record
+        return RecordingInfo(status.state, record and self._settings.record_classrooms, status.problem, record)
 
     def recording_changed(self, lesson_id: str, status: RecordingStatus) -> None:
         """The recorder says how a recording is; may be called from any thread."""
@@ -541,11 +562,21 @@ class Lessons:
             revision = held.lesson.revision
             if not held.deleted and revision != held.saved_revision:
                 try:
-                    await asyncio.to_thread(self._snapshots.write, held.id, held.lesson.snapshot())
+                    await _to_the_end(asyncio.to_thread(self._snapshots.write, held.id, held.lesson.snapshot()))
                     held.saved_revision = revision
                 except OSError:
                     log.warning("snapshot_not_written", lesson=held.id)
             held.changed_at = None if held.lesson.revision == held.saved_revision else self._monotonic()
+
+    async def _save_calls(self, held: Held) -> None:
+        """Write until the calls of the moment are written; one that fails is left to the housekeeping."""
+        try:
+            while held.saved_calls != held.lesson.calls_revision:
+                calls = held.lesson.calls_revision
+                await self._save(held)
+                held.saved_calls = calls
+        finally:
+            held.saving_calls = False
 
     async def _housekeeping(self) -> None:
         while True:
@@ -607,6 +638,16 @@ def info_of(row: LessonRow) -> LessonInfo:
 
 def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
+
+
+async def _to_the_end(work: Awaitable[None]) -> None:
+    """Wait for work in a thread even when cancelled, since the thread cannot be: two must not write one file."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -17,7 +17,8 @@ from liveclass.server.lessons import Lessons
 from liveclass.server.ports import RecordingsPort
 from liveclass.server.routing import PUBLIC, Route
 
-REPLAY_CALLERS: frozenset[Caller] = frozenset({"replay", "teacher", "classroom", "admin"})
+REPLAY_CALLERS: frozenset[Caller] = frozenset({"replay", "teacher", "admin"})
+CLASSROOM: frozenset[Caller] = frozenset({"classroom"})
 
 IMMUTABLE = "private, max-age=31536000, immutable"
 LIVE = "private, no-cache"
@@ -74,12 +75,19 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class Replays:
-    """The replay API and its files."""
+    """The replay API and its files.
 
-    def __init__(self, *, lessons: Lessons, recordings: RecordingsPort, signer: Signer) -> None:
+    Args:
+        open_to_classrooms: the classroom link opens the replay too.
+    """
+
+    def __init__(
+        self, *, lessons: Lessons, recordings: RecordingsPort, signer: Signer, open_to_classrooms: bool
+    ) -> None:
         self._lessons = lessons
         self._recordings = recordings
         self._signer = signer
+        self._callers = REPLAY_CALLERS | CLASSROOM if open_to_classrooms else REPLAY_CALLERS
 
     def routes(self) -> list[Route]:
         by_token, by_url = "/media/{lesson}/{name}", "/media/{lesson}/{prefix}/{name}"
@@ -97,7 +105,7 @@ class Replays:
                 refusals=refusals,
             )
             for path, handler, access, summary, refusals in (
-                (by_token, self._by_token, REPLAY_CALLERS, "A file of the replay, by bearer token", token_refusals),
+                (by_token, self._by_token, self._callers, "A file of the replay, by bearer token", token_refusals),
                 (by_url, self._by_url, PUBLIC, "A file of the replay, by signed address", signed_refusals),
             )
             for method in ("GET", "HEAD")
@@ -107,7 +115,7 @@ class Replays:
                 method="GET",
                 path="/api/replays/{lesson}",
                 handler=self._replay,
-                access=REPLAY_CALLERS,
+                access=self._callers,
                 summary="What there is to replay, with signed addresses",
                 response=Replay,
                 refusals={401: "no valid token", 403: "the token does not permit this", 404: "no such lesson"},

@@ -40,6 +40,7 @@ _REFUSALS = {
     401: "no valid token",
     403: "the token does not permit this; classrooms publish only while they are called on (`not_called`)",
     404: "no such lesson or session",
+    408: "the body took too long",
     409: "the lesson is over, or a page publishes before it has started",
     413: "the body is too large",
     415: "another content type",
@@ -48,7 +49,7 @@ _REFUSALS = {
     503: "beyond what this server is set to carry",
 }
 _PATCH_REFUSALS = {
-    **{status: _REFUSALS[status] for status in (400, 401, 403, 404, 413, 415, 422, 429)},
+    **{status: _REFUSALS[status] for status in (400, 401, 403, 404, 408, 413, 415, 422, 429)},
     204: "candidates taken note of (this server needs none)",
     412: "If-Match names an older state of the session",
     428: "If-Match is missing",

@@ -30,6 +30,7 @@ export function ClassroomPage({ model }: { readonly model: ClassroomModel }): JS
 }
 
 function Ended({ model }: { readonly model: ClassroomModel }): JSX.Element {
+  // Told only where the operator opens replays to classrooms: the classroom's own token opens none by default.
   const replay = model.page.view.value?.replayUrl ?? "";
   return (
     <MessagePage title={t("class.ended")} text={t("class.ended.thanks")} test="ended">

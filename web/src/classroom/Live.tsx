@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { t } from "../lib/i18n";
 import type { Source } from "../lib/stage";
+import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Picture } from "../ui/Picture";
@@ -63,7 +64,18 @@ function Main({ model }: { readonly model: ClassroomModel }): JSX.Element {
       </div>
     );
   }
-  return <Picture stream={stream} label={labelOf(model, main)} />;
+  return (
+    <>
+      <Picture stream={stream} label={labelOf(model, main)} />
+      <ClassName model={model} source={main} />
+    </>
+  );
+}
+
+/** Which other class is seen, as its children do not know each other's rooms. */
+function ClassName({ model, source }: { readonly model: ClassroomModel; readonly source: Source }): JSX.Element | null {
+  const owner = model.page.view.value?.participants.find((one) => one.id === source.participant);
+  return owner?.role === "classroom" ? <p class="live-name">{owner.name}</p> : null;
 }
 
 function labelOf(model: ClassroomModel, source: Source): string {
@@ -79,6 +91,7 @@ function Small({ model }: { readonly model: ClassroomModel }): JSX.Element {
       {small.map((source) => (
         <figure key={`${source.participant}.${source.kind}`} class="live-small-one" data-test="small">
           <Picture stream={model.streamOf(source)} label={labelOf(model, source)} />
+          <ClassName model={model} source={source} />
         </figure>
       ))}
       {own !== null && (
@@ -105,14 +118,13 @@ function Called({ model }: { readonly model: ClassroomModel }): JSX.Element {
           : sending
             ? "class.called"
             : "class.called.opening";
-  const recorded = model.page.view.value?.recording.classrooms === true;
   return (
     <div class="called" data-test="called" data-state={text} role="status">
       <p class="called-words">
         <Icon name={sending && !model.muted.value ? "microphone" : "microphone-off"} />
         {t(text)}
       </p>
-      <p class="called-recorded">{t(recorded ? "class.recorded.yes" : "class.recorded.no")}</p>
+      <p class="called-recorded">{t(recordedText(model.page.view.value?.recording))}</p>
     </div>
   );
 }

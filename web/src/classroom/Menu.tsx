@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { t } from "../lib/i18n";
+import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { DeviceFields } from "../ui/DeviceFields";
 import { Icon } from "../ui/Icon";
@@ -25,7 +26,6 @@ export function Menu({ model, onClose }: MenuProps): JSX.Element {
     return () => (before as HTMLElement | null)?.focus?.();
   }, []);
   const { sound } = model.page;
-  const recorded = model.page.view.value?.recording.classrooms === true;
   return (
     <div
       ref={box}
@@ -56,7 +56,7 @@ export function Menu({ model, onClose }: MenuProps): JSX.Element {
         </span>
       </label>
       <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={sound} />
-      <p class="menu-recorded">{t(recorded ? "class.recorded.yes" : "class.recorded.no")}</p>
+      <p class="menu-recorded">{t(recordedText(model.page.view.value?.recording))}</p>
       <div class="menu-foot">
         <LanguageSwitch />
         <Button

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { canCapture } from "../lib/devices";
 import { clock, dayAndTime, t, timeOfDay } from "../lib/i18n";
 import { wallMs } from "../lib/ticker";
+import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
@@ -53,7 +54,7 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
           {view !== null && (
             <>
               <Icon name="note" />
-              {t(view.recording.classrooms ? "class.recorded.yes" : "class.recorded.no")}
+              {t(recordedText(view.recording))}
             </>
           )}
         </p>

@@ -18,8 +18,8 @@ if (root !== null) {
   if (link === null) {
     render(<WrongLink />, root);
   } else if (!canDoLive()) {
-    // The classroom's token opens the replay as well.
-    render(<OldBrowser replayUrl={`/replay/${link.lesson}#${link.token}`} />, root);
+    // Whether the classroom's link opens the replay is the operator's choice, unknown here: no way is better than a dead one.
+    render(<OldBrowser replayUrl="" />, root);
   } else {
     const model = new ClassroomModel(link);
     model.start();

@@ -1,5 +1,5 @@
 /** Every state of the live pages without a server, for looking at them: `/dev/stories.html?story=class-called&lang=en`.
- * Part of no build. Pictures are drawn on a canvas. */
+ * Part of no page. Pictures are drawn on a canvas. */
 
 import { render } from "preact";
 import "../style/tokens.css";
@@ -96,7 +96,7 @@ function lesson(state: "waiting" | "live" | "ended", you: string, participants: 
       started_at_ms: state === "live" ? Date.now() - 1_322_000 : null,
     },
     participants,
-    recording: { state: state === "live" ? "recording" : "off", classrooms: false, problem: "", ...recording },
+    recording: { state: state === "live" ? "recording" : "off", classrooms: false, problem: "", enabled: true, ...recording },
     replayUrl: state === "ended" ? "https://class.example.org/replay/k3v9qz#Zx81bGk2Jt0pXqYw5nRm3A" : "",
     slots: [{ session: "s", slots: slots(you) }],
     clockOffsetMs: 0,
@@ -185,6 +185,7 @@ function classStory(): ClassroomModel {
 
 function teachStory(): TeachModel {
   const model = new TeachModel({ kind: "teach", lesson: "abc", token: "x".repeat(22) });
+  model.joined.value = story !== "teach-join";
   const track = drawn("face").getVideoTracks()[0] ?? null;
   model.camera.track.value = track;
   model.microphone.track.value = hum();
@@ -202,6 +203,7 @@ function teachStory(): TeachModel {
       model.microphone.trouble.value = "refused";
       settle(model.page, lesson("waiting", "t1", [me]), "");
     },
+    "teach-join": () => settle(model.page, live(classrooms()), ""),
     "teach-live": () => settle(model.page, live(classrooms()), ""),
     "teach-two": () => {
       const second = person("t2", "teacher", word("李老师", "Mr Li"), { devices: { microphone: true, camera: true } });
@@ -238,7 +240,11 @@ if (root !== null) {
   if (story.indexOf("class") === 0) {
     void import("../classroom/classroom.css").then(() => render(<ClassroomPage model={classStory()} />, root));
   } else if (story.indexOf("teach") === 0) {
-    void Promise.all([import("../teach/before.css"), import("../teach/lesson.css"), import("../teach/bar.css")]).then(() => render(<TeachPage model={teachStory()} />, root));
+    // One after the other: the later sheets build on the earlier ones.
+    void import("../teach/before.css")
+      .then(() => import("../teach/lesson.css"))
+      .then(() => import("../teach/bar.css"))
+      .then(() => render(<TeachPage model={teachStory()} />, root));
   } else {
     render(<WrongLink />, root);
   }

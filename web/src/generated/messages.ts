@@ -122,11 +122,19 @@ export interface LessonInfo {
   started_at_ms: number | null;
 }
 
-/** What is recorded now. `problem` is a stable word, empty when all is well: `disk_full`, `disk_error`. */
+/**
+ * What is recorded: `state` now, the rest from the first `Welcome` on, so that nobody starts or joins unaware.
+ *
+ * Attributes:
+ *     classrooms: called classrooms are recorded too.
+ *     problem: a stable word, empty when all is well: `disk_full`, `disk_error`.
+ *     enabled: this server records lessons at all.
+ */
 export interface RecordingInfo {
   state: RecordingState;
   classrooms: boolean;
   problem: string;
+  enabled: boolean;
 }
 
 /** What a transceiver of a subscriber's session carries now; `participant` empty: nothing. */
@@ -141,7 +149,7 @@ export interface Slot {
  *
  * Attributes:
  *     media_token: the bearer token for this participant's WHIP and WHEP requests.
- *     replay_url: set for teachers.
+ *     replay_url: set for teachers; for classrooms once the lesson is over, where the server opens replays to them.
  *     server_time_ms: so that pages with a wrong clock count down rightly.
  */
 export interface Welcome {

@@ -71,6 +71,7 @@ export default {
     "pre.join.text": "The lesson is running.",
     "pre.start.recording": "Recording begins with the lesson.",
     "pre.start.recording.classrooms": "Recording begins with the lesson. Classrooms you call on are recorded too.",
+    "pre.start.norecording": "This lesson is not recorded.",
     "pre.starts": "Starts at {time}",
 
     // ---- Devices ----
@@ -176,6 +177,7 @@ export default {
     "class.other": "{name} is speaking",
     "class.recorded.no": "Your class is not recorded",
     "class.recorded.yes": "Your class is recorded while it speaks",
+    "class.recorded.off": "This lesson is not recorded",
     "class.weak.picture": "The network is weak here: the picture stutters, the sound is fine",
     "class.weak.nopicture": "The network is weak here: picture paused, the sound is fine",
     "class.weak.sound": "The network is weak here: the sound breaks up",

@@ -82,6 +82,8 @@ export default {
     "pre.join.text": "已经开始上课了。",
     "pre.start.recording": "一开始上课就自动录制。",
     "pre.start.recording.classrooms": "一开始上课就自动录制，被点名的教室也会录下来。",
+    // In their place where this server records nothing.
+    "pre.start.norecording": "这节课不录制。",
     "pre.starts": "上课时间 {time}",
 
     // ---- Devices: what is wrong and the way on ----
@@ -192,6 +194,8 @@ export default {
     "class.other": "{name}正在发言",
     "class.recorded.no": "你们班不会被录下来",
     "class.recorded.yes": "你们班发言时会被录下来",
+    // In their place where this server records nothing, so neither the teacher.
+    "class.recorded.off": "这节课不录制",
     // Status line: what is wrong, in words.
     "class.weak.picture": "网络较弱，画面会卡，声音正常",
     "class.weak.nopicture": "网络较弱，画面已暂停，声音正常",

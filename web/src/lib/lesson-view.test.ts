@@ -12,7 +12,7 @@ const WELCOME: Welcome = {
   role: "classroom",
   lesson: { id: "l", title: "T", state: "waiting", language: "", starts_at_ms: null, started_at_ms: null },
   participants: [person("c1"), person("t1", { role: "teacher" })],
-  recording: { state: "off", classrooms: false, problem: "" },
+  recording: { state: "off", classrooms: false, problem: "", enabled: true },
   media_token: "m",
   whip_url: "/whip/l",
   whep_url: "/whep/l",
@@ -48,7 +48,7 @@ test("newcomers come last and those who left are gone", () => {
 });
 
 test("lesson and recording are taken as told", () => {
-  const recording = { state: "recording", classrooms: true, problem: "" } as const;
+  const recording = { state: "recording", classrooms: true, problem: "", enabled: true } as const;
   const view = told(
     { type: "lesson_changed", lesson: { ...WELCOME.lesson, state: "live" } },
     { type: "recording_changed", recording },

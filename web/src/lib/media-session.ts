@@ -38,6 +38,10 @@ export class MediaSession {
   private resource = "";
   private etag = "";
   private answer = "";
+  /** The server ends the session, so that an answer still under way must not be followed by a DELETE. */
+  private serverEnds = false;
+  /** The session that the server closed last: perhaps before its own answer came. */
+  private closed = "";
 
   constructor(private readonly purpose: MediaPurpose) {
     addEventListener("online", () => this.feed({ kind: "moved" }));
@@ -55,7 +59,8 @@ export class MediaSession {
    */
   want(wanted: boolean, serverEnds = false): void {
     if (wanted && this.purpose.url() === "") return;
-    if (!wanted && serverEnds) this.resource = "";
+    this.serverEnds = !wanted && serverEnds;
+    if (this.serverEnds) this.resource = "";
     this.feed({ kind: wanted ? "want" : "unwant" });
   }
 
@@ -74,6 +79,8 @@ export class MediaSession {
     if (id !== "" && id === this.id.peek()) {
       this.resource = "";
       this.feed({ kind: "dropped" });
+    } else {
+      this.closed = id;
     }
   }
 
@@ -117,7 +124,7 @@ export class MediaSession {
       const resource = new URL(response.headers.get("Location") ?? "", location.href);
       const answer = await response.text();
       if (this.pc.peek() !== pc) {
-        void this.remove(resource.pathname);
+        if (!this.serverEnds && sessionId(resource.pathname) !== this.closed) void this.remove(resource.pathname);
         return;
       }
       this.resource = resource.pathname;
@@ -161,6 +168,8 @@ export class MediaSession {
       if (this.pc.peek() !== pc) return;
       // No answer at all: the network is still away, and so is the session's path; its own time limit decides.
       if (error instanceof ApiError && error.code === "network") return;
+      // The server knows it no more (it started anew, or reaped it): nothing is left to delete.
+      if (error instanceof ApiError && (error.status === 404 || error.status === 410)) this.resource = "";
       this.feed({ kind: "restart_refused" });
     }
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Participant, Receiving } from "../generated/messages";
-import { callSentence, type ClassroomState, classroomSentence, hearing, tileSentence } from "./words";
+import { callSentence, type ClassroomState, classroomSentence, hearing, recordedText, tileSentence } from "./words";
 
 function classroom(receiving: Receiving, more: Partial<Participant> = {}): Participant {
   return { id: "c", role: "classroom", name: "C", online: true, called: false, muted: false, devices: {}, receiving, ...more };
@@ -69,4 +69,12 @@ const LINES: [string, Partial<ClassroomState>, string | null][] = [
 ];
 test.each(LINES)("the status line: %s", (_name, change, text) => {
   expect(classroomSentence({ ...WELL, ...change })?.text ?? null).toBe(text);
+});
+
+test.each([
+  [true, false, "class.recorded.no"],
+  [true, true, "class.recorded.yes"],
+  [false, false, "class.recorded.off"],
+])("a class is told of being recorded: server records %s, classrooms %s: %s", (enabled, classrooms, text) => {
+  expect(recordedText({ state: "off", classrooms, problem: "", enabled })).toBe(text);
 });

@@ -1,6 +1,6 @@
 /** From figures and states to the one sentence a person reads, with its tone. Pure: it names texts, it does not hold them. */
 
-import type { Participant, Quality } from "../generated/messages";
+import type { Participant, Quality, RecordingInfo } from "../generated/messages";
 import type { Tone } from "../ui/StatusLine";
 import type { TextKey } from "./i18n";
 import { devicesOf, receivingOf } from "./lesson-view";
@@ -32,6 +32,12 @@ export function callSentence(one: Participant): Sentence | null {
   return devicesOf(one).microphone
     ? { tone: "good", text: "tile.called" }
     : { tone: "wait", text: "tile.called.opening" };
+}
+
+/** What a class is told of being recorded; the same words before, during and in the menu. */
+export function recordedText(recording: RecordingInfo | undefined): TextKey {
+  if (recording?.enabled === false) return "class.recorded.off";
+  return recording?.classrooms === true ? "class.recorded.yes" : "class.recorded.no";
 }
 
 /** What a classroom's page knows of its own state. */

@@ -43,9 +43,11 @@ export function Player({ replay, renew }: PlayerProps): JSX.Element {
   useKeys(controller, fullscreen.toggle);
   const idle = useIdle(frame, fullscreen.on && controller.playing.value);
   const moments = useMemo(() => momentsOf(replay), [replay]);
+  // A running lesson has moments sooner or later: their column is kept free from the start, so that the picture stays put.
+  const [plain] = useState(() => moments.length === 0 && replay.lesson.state !== "live");
   const classes = `replay-player${fullscreen.on ? " is-full" : ""}${idle ? " is-idle" : ""}`;
   return (
-    <main class={`replay-main${moments.length === 0 ? " is-plain" : ""}`}>
+    <main class={`replay-main${plain ? " is-plain" : ""}`}>
       <div class={classes} ref={frame} data-theme={fullscreen.on ? "stage" : undefined}>
         <Stage controller={controller} onDoublePress={fullscreen.toggle} />
         <Controls controller={controller} moments={moments} fullscreen={fullscreen} />

@@ -2,8 +2,8 @@
 
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
-import type { Participant } from "../generated/messages";
-import { dayAndTime, t } from "../lib/i18n";
+import type { Participant, RecordingInfo } from "../generated/messages";
+import { dayAndTime, t, type TextKey } from "../lib/i18n";
 import { VOICE } from "../lib/level";
 import { steadyMs } from "../lib/ticker";
 import { Button } from "../ui/Button";
@@ -64,9 +64,8 @@ export function Before({ model }: { readonly model: TeachModel }): JSX.Element {
   );
 }
 
-function recordingLine(
-  recording: { readonly classrooms: boolean } | undefined,
-): "pre.start.recording" | "pre.start.recording.classrooms" {
+function recordingLine(recording: RecordingInfo | undefined): TextKey {
+  if (recording?.enabled === false) return "pre.start.norecording";
   return recording?.classrooms === true ? "pre.start.recording.classrooms" : "pre.start.recording";
 }
 

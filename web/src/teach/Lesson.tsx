@@ -110,21 +110,20 @@ function Stage({ model }: { readonly model: TeachModel }): JSX.Element {
             stream={stream}
             label={own ? t(main.kind === "screen" ? "teach.stage.screen" : "teach.self") : (owner?.name ?? "")}
           />
-          {owner !== undefined && <StageLabel kind={main.kind} own={own} owner={owner} />}
+          {owner !== undefined && !own && <StageLabel kind={main.kind} owner={owner} />}
         </>
       )}
     </div>
   );
 }
 
-/** Whose picture stands there, where it is not plainly the own face. A classroom that speaks has the green of its tile. */
-function StageLabel({ kind, own, owner }: { kind: Source["kind"]; own: boolean; owner: Participant }): JSX.Element | null {
-  if (own && kind === "camera") return null;
+/** Whose picture stands there, where it is not the own one. A classroom that speaks has the green of its tile. */
+function StageLabel({ kind, owner }: { readonly kind: Source["kind"]; readonly owner: Participant }): JSX.Element {
   const speaking = owner.role === "classroom" && callSentence(owner)?.tone === "good";
   return (
     <p class={`stage-label${speaking ? " stage-label-called" : ""}`}>
       <Icon name={kind === "screen" ? "screen" : speaking ? "microphone" : "camera"} />
-      {own ? t("teach.stage.screen") : speaking ? t("class.other", { name: owner.name }) : owner.name}
+      {speaking ? t("class.other", { name: owner.name }) : owner.name}
     </p>
   );
 }
