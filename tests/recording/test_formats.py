@@ -130,6 +130,7 @@ def test_h264_samples_are_length_prefixed_and_hold_their_parameter_sets() -> Non
     assert position == len(sample)
     assert {5, 7, 8} <= set(kinds)
     assert 9 not in kinds
+    assert to_sample("H264", unit, [nal + b"\0" for nal in nal_units(unit)]) == sample
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,20 @@ def test_a_jittery_stream_comes_out_whole(seed: int) -> None:
         out += pop(buffer, now)
     first = arrivals[0][1]
     assert out == list(range(first, 67_000)), f"seed {seed}"
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.floats(0, 1)), max_size=60))
+def test_passing_by_the_buffer_lets_out_what_the_buffer_would(arrivals: list[tuple[int, float]]) -> None:
+    through, by = ReorderBuffer(2.0), ReorderBuffer(2.0)
+    now = 0.0
+    for seq, step in arrivals:
+        now += step
+        push(through, now, seq)
+        if by.passes(seq):
+            passed = [seq]
+        else:
+            push(by, now, seq)
+            passed = pop(by, now)
+        assert pop(through, now) == passed
+    assert [packet.seq for packet in through.flush()] == [packet.seq for packet in by.flush()]
+    assert (through.late, through.duplicates, through.skipped) == (by.late, by.duplicates, by.skipped)

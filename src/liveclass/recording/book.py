@@ -27,7 +27,10 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Segment:
-    """One segment file. Times in 90 kHz ticks of its track; `size` None while it is being written."""
+    """One segment file. Times in 90 kHz ticks of its track; `size` None while it is being written.
+
+    `text` is what playlists say of it once it is closed: kept, because each new segment writes the playlist anew.
+    """
 
     number: int
     init: str
@@ -36,6 +39,7 @@ class Segment:
     began_at_ms: int
     duration: int = 0
     size: int | None = None
+    text: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -280,13 +284,18 @@ def _segment_lines(name: str, segments: Iterable[Segment]) -> list[str]:
         if segment.init != init:
             init = segment.init
             lines.append(f'#EXT-X-MAP:URI="{init}"')
-        taught = datetime.fromtimestamp(segment.began_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-        lines += (
-            f"#EXT-X-PROGRAM-DATE-TIME:{taught.replace('+00:00', 'Z')}",
-            f"#EXTINF:{segment.duration / VIDEO_TIMESCALE:.6f},",
-            segment_name(name, segment.number),
-        )
+        segment.text = segment.text or _segment_text(name, segment)
+        lines.append(segment.text)
     return lines
+
+
+def _segment_text(name: str, segment: Segment) -> str:
+    taught = datetime.fromtimestamp(segment.began_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return (
+        f"#EXT-X-PROGRAM-DATE-TIME:{taught.replace('+00:00', 'Z')}\n"
+        f"#EXTINF:{segment.duration / VIDEO_TIMESCALE:.6f},\n"
+        f"{segment_name(name, segment.number)}"
+    )
 
 
 def manifest_to_json(manifest: Manifest) -> bytes:

@@ -45,7 +45,6 @@ class Feed:
         "_asked_s",
         "_clock",
         "_depacketizer",
-        "_heard_once",
         "_noted",
         "_noted_at",
         "_reorder",
@@ -65,7 +64,6 @@ class Feed:
         self.info = handle.info
         self.serial = serial
         self.heard = now
-        self._heard_once = False
         self._noted = -1
         self._noted_at = now
         self.known_until: float | None = None
@@ -78,7 +76,7 @@ class Feed:
 
     def waits_for_keyframe(self, now: float) -> bool:
         """Packets of pictures come, but none can be shown before the next keyframe."""
-        return self._depacketizer.waiting and self._heard_once and now - self.heard < _ASK_AGAIN_S
+        return self._depacketizer.waiting and self._noted >= 0 and now - self.heard < _ASK_AGAIN_S
 
     def media_comes(self, now: float) -> bool:
         """Whether something of it could be recorded lately."""
@@ -93,12 +91,20 @@ class Feed:
     def packet(self, seq: int, timestamp: int, marker: bool, payload: bytes, now: float) -> list[TimedUnit]:
         """Take one packet; returns the units that are ready."""
         # The packets of one frame tell the clock the same thing; it need not hear each of them, only no silence.
-        if timestamp != self._noted or marker or now - self._noted_at > _NOTE_AGAIN_S:
+        if timestamp != self._noted or now - self._noted_at > _NOTE_AGAIN_S:
             self._noted, self._noted_at = timestamp, now
             self._clock.arrival(timestamp, now)
+        elif marker:
+            self._clock.heard(now)
         self.heard = now
-        self._heard_once = True
         reorder = self._reorder
+        if reorder.passes(seq):
+            try:
+                found = self._depacketizer.push(seq, timestamp, marker, payload)
+            except PeerError:
+                self.malformed += 1
+                return []
+            return self._timed(found) if found else []
         reorder.push(seq, timestamp, marker, payload, now)
         ready = reorder.pop(now)
         return self._units(ready) if ready else []
@@ -131,8 +137,8 @@ class Feed:
         return units
 
     def _timed(self, units: Iterable[AccessUnit]) -> list[TimedUnit]:
-        to_timeline = self._clock.to_timeline
-        timed = [TimedUnit(to_timeline(unit.timestamp), unit) for unit in units]
-        if timed:
-            self.known_until = timed[-1].at
+        timed = []
+        for unit in units:
+            self.known_until = at = self._clock.to_timeline(unit.timestamp)
+            timed.append(TimedUnit(at, unit))
         return timed

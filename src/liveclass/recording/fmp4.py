@@ -144,15 +144,17 @@ def fragment(number: int, runs: Sequence[Run]) -> bytes:
         number: counts up within the rendition.
     """
     runs = [run for run in runs if run.samples]
+    uniform = [_uniform(run) for run in runs]
     header = full_box(b"mfhd", 0, 0, _U32.pack(number))
     # The data offset counts from the start of the moof, so its size must be known before it is written: all parts
     # have sizes that do not depend on their values.
-    size = 8 + len(header) + sum(_traf_size(run) for run in runs)
+    size = 8 + len(header) + sum(map(_traf_size, runs, uniform))
     parts = [_BOX.pack(size, b"moof"), header]
     offset = size + 8
-    for run in runs:
-        parts.append(_traf(run, offset))
-        offset += sum(len(sample.data) for sample in run.samples)
+    for run, alike in zip(runs, uniform, strict=True):
+        sizes = [len(sample.data) for sample in run.samples]
+        parts.append(_traf(run, alike, sizes, offset))
+        offset += sum(sizes)
     parts.append(_BOX.pack(offset - size, b"mdat"))
     for run in runs:
         parts.extend([sample.data for sample in run.samples])
@@ -165,23 +167,23 @@ def _uniform(run: Run) -> bool:
     return run.track_id == AUDIO_TRACK_ID and all(sample.duration == duration for sample in run.samples)
 
 
-def _traf_size(run: Run) -> int:
-    per_sample, header = (4, 24) if _uniform(run) else (12, 16)
+def _traf_size(run: Run, uniform: bool) -> int:
+    per_sample, header = (4, 24) if uniform else (12, 16)
     return 8 + header + 20 + 20 + per_sample * len(run.samples)
 
 
-def _traf(run: Run, data_offset: int) -> bytes:
-    count = len(run.samples)
-    if _uniform(run):
+def _traf(run: Run, uniform: bool, sizes: list[int], data_offset: int) -> bytes:
+    count = len(sizes)
+    if uniform:
         flags = _TFHD_DEFAULT_BASE_IS_MOOF | _TFHD_DEFAULT_DURATION | _TFHD_DEFAULT_FLAGS
         header = full_box(b"tfhd", 0, flags, pack(">3I", run.track_id, run.samples[0].duration, _SYNC_SAMPLE))
-        table = pack(f">{count}I", *[len(sample.data) for sample in run.samples])
+        table = pack(f">{count}I", *sizes)
         run_flags = _TRUN_DATA_OFFSET | _TRUN_SIZE
     else:
         header = full_box(b"tfhd", 0, _TFHD_DEFAULT_BASE_IS_MOOF, _U32.pack(run.track_id))
         values: list[int] = []
-        for data, duration, keyframe in run.samples:
-            values += (duration, len(data), _SYNC_SAMPLE if keyframe else _DEPENDENT_SAMPLE)
+        for (_, duration, keyframe), size in zip(run.samples, sizes, strict=True):
+            values += (duration, size, _SYNC_SAMPLE if keyframe else _DEPENDENT_SAMPLE)
         table = pack(f">{3 * count}I", *values)
         run_flags = _TRUN_DATA_OFFSET | _TRUN_DURATION | _TRUN_SIZE | _TRUN_FLAGS
     return box(

@@ -5,8 +5,9 @@ H264 (ISO/IEC 14496-15), VP9 (VP Codec ISO Media File Format Binding 1.0), AV1 (
 process. VP8 has no place here: MP4 players do not take it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from struct import pack
+from struct import Struct, pack
 
 from liveclass.recording.bits import BitReader, without_emulation_prevention
 from liveclass.recording.fmp4 import box, full_box
@@ -15,6 +16,7 @@ from liveclass.rtp.codec import CodecName
 # Largest picture that any of the decoders of a classroom takes; a header that says more is not a header.
 MAX_SIDE = 8192
 
+_U32 = Struct(">I")
 _H264_SPS, _H264_PPS, _H264_AUD = 7, 8, 9
 # Profiles whose SPS carries chroma format and bit depth (ITU-T H.264 section 7.3.2.1.1).
 _H264_HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
@@ -58,16 +60,24 @@ def opus_duration(packet: bytes) -> int:
     """Samples at 48 kHz in an Opus packet, from its table of contents (RFC 6716 section 3.1); 0 if invalid."""
     if not packet:
         return 0
-    config = packet[0] >> 3
+    toc = packet[0]
+    return _OPUS_DURATIONS[toc] if toc & 3 != 3 else _opus_duration(toc, packet[1] & 0x3F if len(packet) > 1 else 0)
+
+
+def _opus_duration(toc: int, frames: int) -> int:
+    config = toc >> 3
     if config < 12:
         frame = (480, 960, 1920, 2880)[config & 3]
     elif config < 16:
         frame = (480, 960)[config & 1]
     else:
         frame = (120, 240, 480, 960)[config & 3]
-    count = (1, 2, 2, packet[1] & 0x3F if len(packet) > 1 else 0)[packet[0] & 3]
+    count = (1, 2, 2, frames)[toc & 3]
     # Section 3.2.5: a packet never lasts longer than 120 ms.
     return frame * count if frame * count <= 5760 else 0
+
+
+_OPUS_DURATIONS = tuple(_opus_duration(toc, 0) for toc in range(256))
 
 
 def picture_format(codec: CodecName, keyframe: bytes) -> PictureFormat | None:
@@ -82,17 +92,20 @@ def picture_format(codec: CodecName, keyframe: bytes) -> PictureFormat | None:
     return found
 
 
-def to_sample(codec: CodecName, unit: bytes) -> bytes:
+def to_sample(codec: CodecName, unit: bytes, nals: Sequence[bytes] = ()) -> bytes:
     """An access unit as MP4 stores it: H264 length-prefixed without delimiters, AV1 without temporal delimiters.
 
     H264 keeps its parameter sets in the stream beside those of the sample entry: players do not mind, and ffmpeg does
     not hear of a new sample entry in the middle of a playlist.
+
+    Args:
+        nals: of H264, where they are known: the search for start codes would be the dearest part of a picture.
     """
     if codec == "H264":
         parts: list[bytes] = []
-        for nal in nal_units(unit):
-            if nal[0] & 0x1F != _H264_AUD:
-                parts += (len(nal).to_bytes(4, "big"), nal)
+        for nal in [nal.rstrip(b"\0") for nal in nals] if nals else nal_units(unit):
+            if nal and nal[0] & 0x1F != _H264_AUD:
+                parts += (_U32.pack(len(nal)), nal)
         return b"".join(parts)
     if codec == "AV1":
         return b"".join(whole for kind, _, whole in _obus(unit) if kind != _OBU_TEMPORAL_DELIMITER)

@@ -155,7 +155,8 @@ class PictureLane:
     def _lay(self, at: int, data: bytes, keyframe: bool, picture_format: PictureFormat, least: int) -> None:
         # The first picture begins with the lane, so that a rendition shows something from its first tick.
         start = self.last if self._format is None else max(at, self.last + _LEAST_PICTURE)
-        opens = picture_format != self._format or (keyframe and start - self.segment_start >= least)
+        same = picture_format is self._format or picture_format == self._format
+        opens = not same or (keyframe and start - self.segment_start >= least)
         if opens:
             self.segment_start = start
             self._format = picture_format

@@ -3,6 +3,8 @@
 Pure: time is an argument. Knows neither who is lead nor which files there are.
 """
 
+from collections.abc import Sequence
+
 from liveclass.recording.feed import Feed
 from liveclass.recording.fmp4 import VIDEO_TIMESCALE
 from liveclass.recording.formats import PictureFormat, picture_format, to_sample
@@ -69,14 +71,19 @@ class Programme:
     def put_sound(self, feed: Feed, at: float, packet: bytes) -> None:
         """Lay an Opus packet sampled at `at`; packets of a source that a newer one has replaced are ignored."""
         lane = self._track.sound
-        if lane is None or not self._takes(feed, self.sound):
+        if lane is None or (feed is not self.sound and not self._takes(feed, self.sound)):
             return
         self.sound = feed
         self.last_media_s = max(self.last_media_s, at)
         lane.push(self._sound_start + audio_ticks(at - self.zero_s), packet)
 
-    def put_picture(self, feed: Feed, at: float, codec: CodecName, unit: bytes, keyframe: bool) -> None:
-        """Lay an access unit sampled at `at`. A source, and one that comes back, begins with a keyframe."""
+    def put_picture(
+        self, feed: Feed, at: float, codec: CodecName, unit: bytes, keyframe: bool, nals: Sequence[bytes] = ()
+    ) -> None:
+        """Lay an access unit sampled at `at`; `nals` as in `to_sample`.
+
+        A source, and one that comes back, begins with a keyframe.
+        """
         begins = feed is not self.picture or self._track.pictures.paper
         if begins and not (keyframe and self._takes(feed, self.picture)):
             return
@@ -92,7 +99,7 @@ class Programme:
             self._track.reopen()
         self._last_picture_s = at
         self.last_media_s = max(self.last_media_s, at)
-        self._track.pictures.push(self._tick(at), to_sample(codec, unit), keyframe, self._format)
+        self._track.pictures.push(self._tick(at), to_sample(codec, unit, nals), keyframe, self._format)
 
     def advance(self, now: float) -> None:
         """Write what is complete by now."""

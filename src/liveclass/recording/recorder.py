@@ -4,7 +4,7 @@ Knows who is lead, what is a clip and when one begins and ends; writes no file a
 the lesson ends, the server stops or the disk refuses; the next one is a new recorder.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from liveclass.recording.feed import Feed, TimedUnit
@@ -21,6 +21,9 @@ LEAD_ABSENT_S = 15.0
 MAX_FEEDS = 64
 # What MP4 players do not take: transcoded by a child process.
 TRANSCODED: frozenset[CodecName] = frozenset({"VP8"})
+
+Packet = tuple[SourceHandle, int, int, bool, bytes, float]
+"""The arguments of `relay.source.Sink.packet`: source, seq, timestamp, marker, payload, now."""
 
 PictureSink = Callable[[float, bytes, bool], None]
 """Takes H264 in Annex B form: (when it was sampled, access unit, whether it is a keyframe)."""
@@ -122,13 +125,18 @@ class Recorder:
         if feed.info.participant not in {other.info.participant for other in self._feeds.values()}:
             self._publishers.pop(feed.info.participant, None)
 
-    def packet(self, source: SourceHandle, seq: int, timestamp: int, marker: bool, payload: bytes, now: float) -> None:
-        """One packet, see `relay.source.Sink`."""
-        feed = self._feeds.get(source.info.id)
-        if feed is not None:
-            units = feed.packet(seq, timestamp, marker, payload, now)
-            if units:
-                self._deliver(feed, units)
+    def packets(self, packets: Iterable[Packet]) -> None:
+        """Some packets in the order of arrival; of those who are not recorded too."""
+        before: SourceHandle | None = None
+        feed: Feed | None = None
+        for source, seq, timestamp, marker, payload, now in packets:
+            if source is not before:
+                before = source
+                feed = self._feeds.get(source.info.id)
+            if feed is not None:
+                units = feed.packet(seq, timestamp, marker, payload, now)
+                if units:
+                    self._deliver(feed, units)
 
     def sender_report(self, source: SourceHandle, ntp_s: float, timestamp: int, now: float) -> None:
         """The publisher's clock, see `relay.source.Sink`."""
@@ -191,15 +199,17 @@ class Recorder:
             if transcoder is not None:
                 transcoder.push(at, unit.data, unit.keyframe)
             else:
-                self._picture(feed, at, info.codec.name, unit.data, unit.keyframe)
+                self._picture(feed, at, info.codec.name, unit.data, unit.keyframe, unit.nals)
 
     def _transcoded(self, feed: Feed, at: float, data: bytes, keyframe: bool) -> None:
         self._picture(feed, at, "H264", data, keyframe)
 
-    def _picture(self, feed: Feed, at: float, codec: CodecName, unit: bytes, keyframe: bool) -> None:
+    def _picture(
+        self, feed: Feed, at: float, codec: CodecName, unit: bytes, keyframe: bool, nals: Sequence[bytes] = ()
+    ) -> None:
         programme = self._programme(feed, at, begins=keyframe)
         if programme is not None:
-            programme.put_picture(feed, at, codec, unit, keyframe)
+            programme.put_picture(feed, at, codec, unit, keyframe, nals)
 
     def _programme(self, feed: Feed, at: float, begins: bool = True) -> Programme | None:
         """Where a source's units go; a clip begins with the first unit that can begin one."""

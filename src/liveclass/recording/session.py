@@ -16,7 +16,7 @@ from liveclass.recording.disk import SUMMARY, Disk, Folder, problem_of
 from liveclass.recording.files import MakeTranscoder, PartFiles, PartStart
 from liveclass.recording.fmp4 import VIDEO_TIMESCALE
 from liveclass.recording.model import Manifest, Problem, RecordingOptions, RecordingState, RecordingStatus
-from liveclass.recording.recorder import Recorder
+from liveclass.recording.recorder import Packet, Recorder
 from liveclass.recording.recovery import recover
 from liveclass.recording.writer import Writer
 from liveclass.relay.source import SourceHandle
@@ -29,6 +29,9 @@ RETRY_S = 5.0
 DRAIN_S = 0.5
 # A disk that has not answered for this long hangs; what waits for it goes on without.
 PATIENCE_S = 10.0
+# Nothing is written between two ticks, so packets gather until the next one: handled together they find code and data
+# in the processor's caches, which one every 5 ms does not. This many are some 0.3 ms of work.
+_MOST_GATHERED = 64
 
 Event = Literal["begin", "disk_failed", "disk_recovered", "server_stopped", "finish"]
 
@@ -79,6 +82,7 @@ class Session:
         self._make_transcoder = make_transcoder
         self._changed = changed
         self._sources: dict[str, SourceHandle] = {}
+        self._gathered: list[Packet] = []
         self._recorder: Recorder | None = None
         self._files: PartFiles | None = None
         self._folder = Folder(disk, path, options.disk_floor_bytes)
@@ -96,6 +100,7 @@ class Session:
         """See `relay.source.Sink`."""
         self._now = now
         self._sources[source.info.id] = source
+        self._handle_gathered()
         if self._recorder is not None:
             try:
                 self._recorder.source_added(source, now)
@@ -106,6 +111,7 @@ class Session:
         """See `relay.source.Sink`."""
         self._now = now
         self._sources.pop(source.info.id, None)
+        self._handle_gathered()
         if self._recorder is not None:
             try:
                 self._recorder.source_removed(source, now)
@@ -114,15 +120,14 @@ class Session:
 
     def packet(self, source: SourceHandle, seq: int, timestamp: int, marker: bool, payload: bytes, now: float) -> None:
         """See `relay.source.Sink`."""
-        recorder = self._recorder
-        if recorder is not None:
-            try:
-                recorder.packet(source, seq, timestamp, marker, payload, now)
-            except Exception:
-                self._mistake()
+        gathered = self._gathered
+        gathered.append((source, seq, timestamp, marker, payload, now))
+        if len(gathered) >= _MOST_GATHERED:
+            self._handle_gathered()
 
     def sender_report(self, source: SourceHandle, ntp_s: float, timestamp: int, now: float) -> None:
         """See `relay.source.Sink`."""
+        self._handle_gathered()
         if self._recorder is not None:
             try:
                 self._recorder.sender_report(source, ntp_s, timestamp, now)
@@ -155,6 +160,7 @@ class Session:
     def tick(self, now: float) -> None:
         """Deadlines."""
         self._now = now
+        self._handle_gathered()
         if self._recorder is not None:
             try:
                 self._recorder.tick(now)
@@ -227,6 +233,7 @@ class Session:
             self._writer, self._folder, self.book, self._options, start, self._make_transcoder, self._disk_failed
         )
         self._files = files
+        self._gathered = []
         recorder = Recorder(self._options, files, now, start.at, self.book.lead)
         for source in self._sources.values():
             recorder.source_added(source, now)
@@ -235,7 +242,19 @@ class Session:
         else:
             self._recorder = recorder
 
+    def _handle_gathered(self) -> None:
+        """Hand on the packets that have come, in the order in which they came; without a recorder they are nobody's."""
+        packets = self._gathered
+        if packets:
+            self._gathered = []
+            if self._recorder is not None:
+                try:
+                    self._recorder.packets(packets)
+                except Exception:
+                    self._mistake()
+
     async def _end_part(self) -> None:
+        self._handle_gathered()
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
@@ -261,6 +280,7 @@ class Session:
             self._writer.submit(None, self._folder.close, _ignore)
 
     def _drop_part(self) -> None:
+        self._gathered = []
         recorder, self._recorder, files, self._files = self._recorder, None, self._files, None
         if recorder is not None:
             recorder.close()

@@ -3,18 +3,14 @@
 `depacketize` adds what each codec says in its payloads. Refuses to know clocks, files and who asks for keyframes.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, Protocol
 
 MAX_UNITS = 1024
 """NAL units or OBUs of one frame; encoders cut a frame into a few dozen at most, tiny ones would eat memory."""
 
-Frame = tuple[bytes, bool]
-"""A frame's bytes, and whether it is a keyframe; no bytes when it held nothing to show (parameter sets alone)."""
 
-
-@dataclass(frozen=True, slots=True)
-class AccessUnit:
+class AccessUnit(NamedTuple):
     """One whole frame of video, or one packet of sound.
 
     Attributes:
@@ -22,11 +18,17 @@ class AccessUnit:
         data: H264 in Annex B with SPS and PPS before each IDR picture; VP8 and VP9 as the bare frame; AV1 as a temporal
             unit of the low-overhead format, temporal delimiter first; Opus as the packet.
         keyframe: whether decoding can start here.
+        nals: H264 only: the NAL units that `data` joins, for who would have to look for them in it again.
     """
 
     timestamp: int
     data: bytes
     keyframe: bool
+    nals: Sequence[bytes] = ()
+
+
+Frame = tuple[bytes, bool, Sequence[bytes]]
+"""`AccessUnit` without its timestamp; no bytes when the frame held nothing to show (parameter sets alone)."""
 
 
 class Depacketizer(Protocol):
@@ -82,23 +84,21 @@ class FrameAssembler:
 
     def push(self, seq: int, timestamp: int, marker: bool, payload: bytes) -> list[AccessUnit]:
         units: list[AccessUnit] = []
-        gap = self._expected is not None and seq != self._expected
-        if gap and self._expected is not None:
-            self.lost += max(seq - self._expected, 0)
-        unknown_before = gap or self._expected is None
+        expected = self._expected
         self._expected = seq + 1
-        if gap:
+        if seq != expected and expected is not None:
+            self.lost += max(seq - expected, 0)
             self.waiting = True
             if self._timestamp is not None:
                 self._broken = True
                 self._finish()
         if not payload:
             return units
-        if self._timestamp is not None and timestamp != self._timestamp:
-            units += self._finish_unmarked()
-        if self._timestamp is None:
+        if timestamp != self._timestamp:
+            if self._timestamp is not None:
+                units += self._finish_unmarked()
             self._timestamp = timestamp
-            self._broken = unknown_before and not self._begins_frame(payload)
+            self._broken = seq != expected and not self._begins_frame(payload)
         if not self._broken:
             self._size += len(payload)
             try:

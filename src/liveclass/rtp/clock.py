@@ -144,8 +144,10 @@ class PublisherClock:
         elapsed = now - self._slewed
         self._slewed = now
         error = self._lows.low - self.offset_s
-        down = elapsed * (OFFSET_FALL if error < -OFFSET_FAR_S else OFFSET_SLEW)
-        self.offset_s += max(-down, min(elapsed * OFFSET_SLEW, error))
+        if error >= 0:
+            self.offset_s += min(elapsed * OFFSET_SLEW, error)
+        else:
+            self.offset_s += max(-elapsed * (OFFSET_FALL if error < -OFFSET_FAR_S else OFFSET_SLEW), error)
 
 
 class _Epoch:
@@ -215,27 +217,39 @@ class SourceClock:
             now: arrival, seconds of the server's monotonic clock.
         """
         publisher = self._publisher
-        silence = now - self._heard
+        rate = self._rate
         if not self._epochs:
             epoch = self._begin(timestamp)
             ticks = timestamp
         else:
             epoch = self._epochs[-1]
-            ticks = epoch.extend(timestamp)
-            step = (ticks - epoch.last) / self._rate
-            if step < -LATE_S or self._raw(epoch, ticks) - now > JUMP_S:
+            last = epoch.last
+            ticks = last + time_diff(timestamp, last)
+            step = (ticks - last) / rate
+            delay = now - self._raw(epoch, ticks)
+            if step < -LATE_S or delay < -JUMP_S:
                 epoch = self._begin(timestamp)
                 ticks = timestamp
-            elif (step > 0 and self._paused(silence - step, now)) or self._behind(epoch, ticks, now):
+            elif (step > 0 and self._paused(now - self._heard - step, now)) or self._behind(delay, now):
                 epoch = self._begin(ticks)
-            elif 0 < epoch.first - ticks < OVERTAKEN_S * self._rate and self._is_new(timestamp):
+            elif ticks < epoch.first < ticks + OVERTAKEN_S * rate and self._is_new(timestamp):
                 epoch.first = ticks
         epoch.last = max(epoch.last, ticks)
-        epoch.lows.add(now - ticks / self._rate, now)
-        if epoch.reference_s is not None:
-            publisher.delayed(now - self._publisher_time(epoch, ticks), now)
+        epoch.lows.add(now - ticks / rate, now)
+        reference = epoch.reference_s
+        if reference is not None:
+            publisher.delayed(now - (reference + (ticks - epoch.reference_ticks) / rate), now)
         self._heard = now
         publisher.heard(now)
+
+    def heard(self, now: float) -> None:
+        """Note a packet whose timestamp `arrival` has just been told: the source is not silent, no more than that.
+
+        Args:
+            now: arrival, seconds of the server's monotonic clock.
+        """
+        self._heard = now
+        self._publisher.heard(now)
 
     def sender_report(self, ntp_s: float, timestamp: int, now: float) -> None:
         """Note that `timestamp` was sampled at `ntp_s` of the publisher's wall clock.
@@ -302,9 +316,10 @@ class SourceClock:
         """
         if not self._epochs:
             raise UsageError("the timeline of a source begins with its first arrival")
-        self._cross(timestamp)
+        if len(self._epochs) > 1:
+            self._cross(timestamp)
         epoch = self._epochs[0]
-        ticks = epoch.extend(timestamp)
+        ticks = epoch.last + time_diff(timestamp, epoch.last)
         raw = self._raw(epoch, ticks)
         last = self._out_s
         if last is None:
@@ -321,8 +336,10 @@ class SourceClock:
                 out = raw
             elif error < -STEP_S:
                 out -= min(-error, advance * SOURCE_BRAKE)
+            elif error > 0:
+                out += min(advance * SOURCE_SLEW, error)
             else:
-                out += max(-advance * SOURCE_SLEW, min(advance * SOURCE_SLEW, error))
+                out -= min(advance * SOURCE_SLEW, -error)
         self._out_s = out
         self._out_ticks = ticks
         return out
@@ -342,18 +359,14 @@ class SourceClock:
         publisher = self._publisher
         return unaccounted > PAUSE_S and publisher.resumed <= self._heard and now - publisher.last_arrival <= QUIET_S
 
-    def _behind(self, epoch: _Epoch, ticks: int, now: float) -> bool:
+    def _behind(self, delay_s: float, now: float) -> bool:
         """Whether packets have been coming too late for so long that it cannot be a queue."""
-        if now - self._raw(epoch, ticks) < BEHIND_S:
+        if delay_s < BEHIND_S:
             self._behind_since = None
             return False
         if self._behind_since is None:
             self._behind_since = now
         return now - self._behind_since > BEHIND_FOR_S
-
-    def _publisher_time(self, epoch: _Epoch, ticks: int) -> float:
-        reference = epoch.reference_s
-        return inf if reference is None else reference + (ticks - epoch.reference_ticks) / self._rate
 
     def _raw(self, epoch: _Epoch, ticks: int) -> float:
         """The timeline as reports, or for want of them arrivals, put it at this moment."""
@@ -363,9 +376,7 @@ class SourceClock:
         return ticks / self._rate + epoch.lows.low + self._bias_s
 
     def _cross(self, timestamp: int) -> None:
-        """Go on to the epoch that the timestamp belongs to; there is no way back."""
-        if len(self._epochs) == 1:
-            return
+        """Of several epochs, go on to the one that the timestamp belongs to; there is no way back."""
         distances = [epoch.distance(timestamp) for epoch in self._epochs]
         for _ in range(distances.index(min(distances))):
             self._epochs.popleft()

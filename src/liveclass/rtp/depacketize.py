@@ -21,7 +21,9 @@ MAX_PARAMETER_SETS = 32
 
 START_CODE = b"\x00\x00\x00\x01"
 
+_H264_SLICES = frozenset(range(1, payloads.H264_IDR + 1))
 _H264_PPS = 8
+_H264_FU_A = payloads.H264_FU_A
 _OBU_TEMPORAL_DELIMITER = 2
 _OBU_SEQUENCE_HEADER = 1
 _OBU_TILE_LIST = 8
@@ -93,23 +95,22 @@ class _H264(FrameAssembler):
         return payloads.is_keyframe_start("H264", payload) or payloads.starts_frame("H264", payload)
 
     def _add(self, payload: bytes) -> None:
-        if len(self._nals) > MAX_UNITS:
-            raise Broken
         kind = payload[0] & 0x1F
-        if kind == payloads.H264_FU_A:
+        fragment = self._fragment
+        if kind == _H264_FU_A:
             head = payload[1]
             if head & 0x80:
-                if self._fragment is not None:
+                if fragment is not None or len(self._nals) > MAX_UNITS:
                     raise Broken
-                self._fragment = bytearray((payload[0] & 0xE0 | head & 0x1F,))
-            if self._fragment is None:
+                self._fragment = fragment = bytearray((payload[0] & 0xE0 | head & 0x1F,))
+            elif fragment is None:
                 raise Broken
-            self._fragment += payload[2:]
+            fragment += payload[2:]
             if head & 0x40:
-                self._nals.append(bytes(self._fragment))
+                self._nals.append(bytes(fragment))
                 self._fragment = None
             return
-        if self._fragment is not None:
+        if fragment is not None or len(self._nals) > MAX_UNITS:
             raise Broken
         if kind == payloads.H264_STAP_A:
             offset = 1
@@ -128,16 +129,16 @@ class _H264(FrameAssembler):
     def _frame(self) -> Frame | None:
         if self._fragment is not None or not self._nals:
             return None
-        kinds = [nal[0] & 0x1F for nal in self._nals]
-        sps = [nal for nal, kind in zip(self._nals, kinds, strict=True) if kind == payloads.H264_SPS]
-        pps = [nal for nal, kind in zip(self._nals, kinds, strict=True) if kind == _H264_PPS]
+        nals = self._nals
+        kinds = [nal[0] & 0x1F for nal in nals]
+        sps = [nal for nal in nals if nal[0] & 0x1F == payloads.H264_SPS] if payloads.H264_SPS in kinds else []
+        pps = [nal for nal in nals if nal[0] & 0x1F == _H264_PPS] if _H264_PPS in kinds else []
         if sps:
             self._sps = sps[:MAX_PARAMETER_SETS]
         if pps:
             self._pps = pps[:MAX_PARAMETER_SETS]
-        if not any(1 <= kind <= payloads.H264_IDR for kind in kinds):
-            return b"", False
-        nals = self._nals
+        if _H264_SLICES.isdisjoint(kinds):
+            return b"", False, ()
         keyframe = payloads.H264_IDR in kinds
         if keyframe:
             if not self._sps or not self._pps:
@@ -148,7 +149,7 @@ class _H264(FrameAssembler):
             if missing and sps:
                 front = kinds.index(payloads.H264_SPS) + len(sps)
             nals = nals[:front] + missing + nals[front:]
-        return START_CODE + START_CODE.join(nals), keyframe
+        return START_CODE + START_CODE.join(nals), keyframe, nals
 
     def _clear(self) -> None:
         self._nals = []
@@ -164,7 +165,7 @@ class _Joined(FrameAssembler):
         self._keyframe = False
 
     def _frame(self) -> Frame | None:
-        return (bytes(self._data), self._keyframe) if self._data else None
+        return (bytes(self._data), self._keyframe, ()) if self._data else None
 
     def _clear(self) -> None:
         self._data = bytearray()
@@ -266,7 +267,7 @@ class _Av1(FrameAssembler):
                 out += obu[start : body + length]
             else:
                 out += _build_leb128(len(obu) - start) + obu[start:]
-        return (bytes(out), keyframe) if len(out) > len(_TEMPORAL_DELIMITER) else None
+        return (bytes(out), keyframe, ()) if len(out) > len(_TEMPORAL_DELIMITER) else None
 
     def _clear(self) -> None:
         self._obus = []

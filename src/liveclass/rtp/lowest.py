@@ -18,21 +18,23 @@ class Lowest:
         low: the lowest of the last `WINDOW_S`, counted back from the newest value; infinite before the first.
     """
 
-    __slots__ = ("_buckets", "low")
+    __slots__ = ("_buckets", "_newest", "low")
 
     def __init__(self) -> None:
         self.low = inf
+        self._newest: int | None = None
         self._buckets: deque[tuple[int, float]] = deque()
 
     def add(self, value: float, now: float) -> None:
         """Take a value that was measured at `now`, in seconds; `now` never goes back."""
         bucket = int(now)
         buckets = self._buckets
-        if buckets and buckets[-1][0] == bucket:
+        if bucket == self._newest:
             if value < buckets[-1][1]:
                 buckets[-1] = (bucket, value)
                 self.low = min(self.low, value)
             return
+        self._newest = bucket
         buckets.append((bucket, value))
         while buckets[0][0] <= bucket - WINDOW_S:
             buckets.popleft()

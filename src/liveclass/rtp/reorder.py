@@ -115,6 +115,17 @@ class ReorderBuffer:
             while len(self._waiting) > self.max_packets:
                 self._skip_gap()
 
+    def passes(self, seq: int) -> bool:
+        """Whether this packet comes in order, as nearly all do: it then counts as let out and need not enter.
+
+        Args:
+            seq: extended sequence number (`ExtSeq`).
+        """
+        if seq != self._expected or self._waiting or self._ready:
+            return False
+        self._expected = seq + 1
+        return True
+
     def pop(self, now: float) -> list[Arrived]:
         """The packets that are in order, or have waited long enough.
 
