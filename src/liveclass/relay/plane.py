@@ -262,11 +262,6 @@ class Plane:
         )
         return known.etag, text
 
-    def remote_ufrag(self, session: str) -> str | None:
-        """The peer's ICE user fragment: a PATCH with this one is a trickle, not a restart."""
-        known = self._sessions.get(session)
-        return known.peer.remote_ufrag if known else None
-
     def etag(self, session: str) -> str | None:
         """The session's entity tag."""
         known = self._sessions.get(session)
@@ -402,11 +397,18 @@ class Plane:
             "datagrams_empty_total": counters.empty,
             "datagrams_malformed_total": counters.malformed + int(out.pop("malformed")),
             "faults_total": counters.failures,
+            "subscriber_loss_ratio": self._subscriber_loss(),
         }
         return out
 
+    def _subscriber_loss(self) -> float:
+        handlers = [known.handler for known in self._sessions.values()]
+        losses = [handler.fraction_lost for handler in handlers if isinstance(handler, Subscriber)]
+        return sum(losses) / len(losses) if losses else 0.0
+
 
 TOTALS = (
+    "packets_unprotectable_total",
     "packets_received_total",
     "packets_forwarded_total",
     "packets_lost_total",
@@ -427,6 +429,7 @@ def _track_totals(track: Track) -> dict[str, int]:
         "packets_lost_total": track.lost,
         "packets_recovered_total": track.recovered,
         "packets_duplicate_total": track.duplicates,
+        "packets_unprotectable_total": track.unprotectable,
         "keyframe_requests_total": track.plis,
     }
 

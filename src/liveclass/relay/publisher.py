@@ -96,7 +96,6 @@ class Publisher:
         self._last_reports: dict[int, tuple[int, float]] = {}
         self._clock_offset: float | None = None
         self.malformed = 0
-        self.first_media = 0.0
         self.nacked = 0
 
     def connected(self, now: float) -> None:
@@ -179,7 +178,6 @@ class Publisher:
             keyframe_interval_s=self._keyframe_interval_s,
         )
         self.tracks[view.ssrc] = track
-        self.first_media = self.first_media or now
         self._on_track(track, now)
         track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
 

@@ -127,12 +127,6 @@ class Room:
         """Nothing more will be told about this session."""
         self._told.pop(session, None)
 
-    def lead_changed(self, participant: str, lead: bool) -> None:
-        """Another volunteer leads; slots keep what they have."""
-        for track_id, (person, track) in list(self._tracks.items()):
-            if person.participant == participant:
-                self._tracks[track_id] = (Person(participant, person.role, person.name, lead), track)
-
     def each_track(self, act: Callable[[Track], None]) -> None:
         """Do something with every live track."""
         for _, track in list(self._tracks.values()):

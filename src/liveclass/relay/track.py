@@ -86,6 +86,7 @@ class Track:
         self._starts: dict[Receiver, int] = {}
         self._floor = -1
         self._skipped = 0
+        self._lost_before = 0
         self._raw = -1
         self._raw_first = 0
         self._asked: dict[int, float] = {}
@@ -131,6 +132,7 @@ class Track:
             self._skipped += jump - 1
             self._raw = raw
             self._raw_first = raw - self._received
+            self._lost_before += self.nack.given_up
             self.nack = NackGenerator()
             jump = 1
         elif jump > 0:
@@ -307,14 +309,9 @@ class Track:
         return ReportBlock(self.ssrc, fraction, lost, self._raw & 0xFFFFFFFF, int(self._jitter), lsr, dlsr)
 
     @property
-    def receivers(self) -> int:
-        """Slots that take packets now."""
-        return len(self._entries)
-
-    @property
     def lost(self) -> int:
-        """Packets that never came."""
-        return max(0, self._raw - self._raw_first + 1 - self._received) if self._raw >= 0 else 0
+        """Packets that never came, though they were asked for again."""
+        return self._lost_before + self.nack.given_up
 
 
 def _with_type(packet: bytes, payload_type: int) -> bytes:

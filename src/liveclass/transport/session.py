@@ -52,15 +52,12 @@ class PeerSession:
         "_ice",
         "address",
         "addresses",
-        "created",
         "dtls",
         "handler",
         "heard",
         "id",
         "name",
         "receiver",
-        "remote_ufrag",
-        "restarts",
         "sender",
     )
 
@@ -75,10 +72,7 @@ class PeerSession:
         self.address: Address | None = None
         self.name = b""
         self.addresses: dict[Address, None] = {}
-        self.remote_ufrag = offer.ufrag
-        self.created = now
         self.heard = now
-        self.restarts = 0
         self._budget = CHECKS_PER_S
         self._budget_at = now
 
@@ -100,8 +94,6 @@ class PeerSession:
         """
         self._credentials = new_credentials()
         self._ice.restart(*self._credentials, remote_ufrag, remote_pwd)
-        self.remote_ufrag = remote_ufrag
-        self.restarts += 1
         return self._credentials
 
     def stun(self, datagram: bytes, address: Address, now: float) -> bytes | None:
