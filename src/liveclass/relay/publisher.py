@@ -211,15 +211,8 @@ class Publisher:
 
     def rtcp(self, datagram: bytes, now: float) -> None:
         """Sender reports and goodbyes of the publisher."""
-        session = self.session
-        plain = session.receiver.unprotect_rtcp(datagram) if session and session.receiver else None
-        if session is None or plain is None:
-            self.malformed += 1
-            return
-        session.heard = now
-        try:
-            packets = control.parse(plain)
-        except PeerError:
+        packets = self.session.control(datagram, now) if self.session is not None else None
+        if packets is None:
             self.malformed += 1
             return
         for packet in packets:

@@ -5,7 +5,6 @@ Knows its slots and its keys; which track goes into which slot is decided by the
 
 from collections.abc import Callable, Sequence
 
-from liveclass.errors import PeerError
 from liveclass.relay.slot import Slot
 from liveclass.rtp import rtcp as control
 from liveclass.transport.endpoint import Endpoint
@@ -94,26 +93,19 @@ class Subscriber:
         self.session = None
 
     def rtp(self, datagram: bytes, now: float) -> None:
-        """A subscriber has no media to send: authentic packets keep the session alive, nothing else."""
+        """A subscriber has no media to send: dropped and counted."""
         self.malformed += 1
 
     def rtcp(self, datagram: bytes, now: float) -> None:
         """Feedback of the receiver."""
-        session = self.session
         elapsed, self._budget_at = now - self._budget_at, now
         self._budget = min(RETRANSMISSIONS_PER_S, self._budget + elapsed * RETRANSMISSIONS_PER_S)
         self._messages = min(MAX_RTCP_PER_S, self._messages + elapsed * MAX_RTCP_PER_S)
-        if self._messages < 1.0 or session is None or session.receiver is None:
+        if self._messages < 1.0 or self.session is None:
             return
         self._messages -= 1.0
-        plain = session.receiver.unprotect_rtcp(datagram)
-        if plain is None:
-            self.malformed += 1
-            return
-        session.heard = now
-        try:
-            packets = control.parse(plain)
-        except PeerError:
+        packets = self.session.control(datagram, now)
+        if packets is None:
             self.malformed += 1
             return
         for packet in packets:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from liveclass.errors import PeerError
+from liveclass.rtp.rtcp import RtcpPacket, parse
 from liveclass.transport.batch import Address, kernel_address
 from liveclass.transport.dtls import Dtls, Identity
 from liveclass.transport.ice import IceLite, new_credentials
@@ -135,6 +136,21 @@ class PeerSession:
         replies = self.dtls.receive(datagram, now)
         self._follow(before, now)
         return replies
+
+    def control(self, datagram: bytes, now: float) -> list[RtcpPacket] | None:
+        """Decrypt and read a compound RTCP packet; an authentic one counts as a sign of life.
+
+        Returns:
+            What it holds; None when it is forged, replayed or malformed.
+        """
+        plain = self.receiver.unprotect_rtcp(datagram) if self.receiver is not None else None
+        if plain is None:
+            return None
+        self.heard = now
+        try:
+            return parse(plain)
+        except PeerError:
+            return None
 
     def poll(self, now: float) -> list[bytes]:
         """Retransmissions of a handshake whose answer is late."""
