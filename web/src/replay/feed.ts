@@ -2,7 +2,7 @@
  * the browser's own HLS elsewhere. Knows nothing of lessons, clips or time lines. */
 
 import type Hls from "hls.js";
-import { isExpired, retryMs } from "./model";
+import { type Remedy, isExpired, retryMs, takesOver } from "./model";
 
 type HlsModule = typeof import("hls.js/light");
 
@@ -43,12 +43,19 @@ export class Feed {
   private failures = 0;
   private mediaFailures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What is due or under way against a failure; until it is done, further errors tell nothing new. */
+  private remedy: Remedy | null = null;
   private url: string;
+  /** Where to play from when opened again: an element that is being filled anew says 0. */
+  private place_s: number;
+  /** Whether the element has come to that place since it was opened. */
+  private placed = false;
   private end_s = 0;
 
   constructor(private readonly options: FeedOptions) {
     this.url = options.url;
-    void this.open(options.start_s);
+    this.place_s = options.start_s;
+    void this.open();
   }
 
   /** How much can be played, in seconds from the playlist's start. */
@@ -70,20 +77,23 @@ export class Feed {
     this.hls?.destroy();
     this.hls = null;
     this.options.video.onerror = null;
+    this.options.video.onloadedmetadata = null;
     this.options.video.ondurationchange = null;
     this.options.video.onprogress = null;
   }
 
-  private async open(start_s: number): Promise<void> {
+  private async open(): Promise<void> {
+    this.remedy = null;
+    this.placed = false;
     if (!hasMediaSource()) {
-      this.openNative(start_s);
+      this.openNative();
       return;
     }
     let loaded: HlsModule;
     try {
       loaded = await loadHls();
     } catch {
-      this.later(() => this.open(start_s));
+      this.later("reopen", () => this.open());
       return;
     }
     if (this.closed) return;
@@ -91,7 +101,7 @@ export class Feed {
     const hls = new Player({
       // A worker would come from a blob: URL, which the page's policy forbids; fragments need no remuxing anyway.
       enableWorker: false,
-      startPosition: start_s,
+      startPosition: this.place_s,
       maxBufferLength: this.options.ahead_s ?? 30,
       maxMaxBufferLength: this.options.ahead_s ?? 30,
       // Old school computers have 2 GB of memory.
@@ -104,27 +114,30 @@ export class Feed {
     hls.on(Events.LEVEL_LOADED, () => this.options.onTrouble(false));
     hls.on(Events.FRAG_BUFFERED, () => {
       this.mediaFailures = 0;
+      this.placed = true;
       this.healthy();
     });
     hls.on(Events.ERROR, (_, error) => {
       const network = error.type === "networkError";
       if (network) this.options.onTrouble(true);
-      if (network && isExpired(error.response?.code ?? 0)) this.later(() => this.reopen());
+      if (network && isExpired(error.response?.code ?? 0)) this.reopenLater();
       else if (!error.fatal) return;
       else if (!network) this.mendMedia();
-      else if (hls.levels.length === 0) this.later(() => this.reopen());
-      else this.later(() => hls.startLoad(-1));
+      else if (hls.levels.length === 0) this.reopenLater();
+      else this.later("load", () => this.load());
     });
     hls.loadSource(this.url);
     hls.attachMedia(this.options.video);
   }
 
-  private openNative(start_s: number): void {
+  private openNative(): void {
     const { video } = this.options;
     video.src = this.url;
-    if (start_s > 0) {
-      video.addEventListener("loadedmetadata", () => (video.currentTime = start_s), { once: true });
-    }
+    video.onloadedmetadata = () => {
+      video.onloadedmetadata = null;
+      if (this.place_s > 0) video.currentTime = this.place_s;
+      this.placed = true;
+    };
     video.ondurationchange = video.onprogress = () => {
       const { seekable } = video;
       if (seekable.length > 0) this.reach(seekable.end(seekable.length - 1));
@@ -132,7 +145,7 @@ export class Feed {
     };
     video.onerror = () => {
       this.options.onTrouble(true);
-      this.later(() => this.reopen());
+      this.reopenLater();
     };
   }
 
@@ -149,27 +162,43 @@ export class Feed {
 
   /** Something that cannot be decoded: first as hls.js advises, then from scratch a second further on. */
   private mendMedia(): void {
+    if (this.remedy === "reopen") return;
     this.mediaFailures += 1;
     if (this.mediaFailures === 1) this.hls?.recoverMediaError();
-    else this.later(() => this.reopen(1));
+    else this.reopenLater(1);
   }
 
-  private async reopen(further_s = 0): Promise<void> {
-    const { video } = this.options;
-    const at_s = video.currentTime > 0 ? video.currentTime : this.options.start_s;
+  private load(): void {
+    this.remedy = null;
+    this.hls?.startLoad(-1);
+  }
+
+  private reopenLater(further_s = 0): void {
+    this.later("reopen", () => this.reopen(further_s));
+  }
+
+  private async reopen(further_s: number): Promise<void> {
     const fresh = await this.options.renew();
     if (this.closed) return;
     if (fresh === null) {
-      this.later(() => this.reopen(further_s));
+      this.remedy = null;
+      this.reopenLater(further_s);
       return;
     }
+    // Read only now: the viewer may have jumped meanwhile.
+    const { currentTime } = this.options.video;
+    if (this.placed || currentTime > 0) this.place_s = currentTime;
+    this.place_s += further_s;
     this.url = fresh;
     this.drop();
-    await this.open(at_s + further_s);
+    await this.open();
   }
 
-  private later(what: () => unknown): void {
-    if (this.closed) return;
+  /** Do this after a pause, unless something as strong is due or under way: hls.js goes on trying by itself and fails each
+   * time, and pauses that began anew with every such error would never end. */
+  private later(remedy: Remedy, what: () => unknown): void {
+    if (this.closed || !takesOver(remedy, this.remedy)) return;
+    this.remedy = remedy;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void what(), retryMs(this.failures, Math.random()));
     this.failures += 1;

@@ -45,6 +45,15 @@ export function isExpired(status: number): boolean {
   return status === 401 || status === 403 || status === 410;
 }
 
+/** What is done when media stop coming: `load` goes on with the same address, `reopen` asks for a fresh one and begins anew
+ * at the same place. */
+export type Remedy = "load" | "reopen";
+
+/** Whether a remedy takes the place of the one that is due or under way; null: there is none. */
+export function takesOver(next: Remedy, now: Remedy | null): boolean {
+  return now === null || (now === "load" && next === "reopen");
+}
+
 /** A place worth jumping to. */
 export interface Moment {
   readonly kind: "part" | "screen" | "voice" | "classroom";
