@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.e2e import programme, senses
+from tests.e2e import senses
 from tests.e2e.pages import ClassroomPage, TeachPage
 from tests.e2e.school import TEACHER, School
-from tests.e2e.server import Lesson, LiveServer
-from tests.e2e.waiting import until
+from tests.e2e.server import Lesson
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -40,9 +39,7 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8", "VP9", "AV1"])
-async def test_a_class_sees_and_a_replay_holds_what_a_browser_sends(
-    server: LiveServer, lesson: Lesson, school: School, codec: str
-) -> None:
+async def test_a_class_sees_and_a_replay_holds_what_a_browser_sends(lesson: Lesson, school: School, codec: str) -> None:
     volunteer = await school.person(TEACHER)
     await volunteer.context.add_init_script(ONLY.replace("CODEC", codec))
     pupils = await school.person(TEACHER)
@@ -52,13 +49,11 @@ async def test_a_class_sees_and_a_replay_holds_what_a_browser_sends(
     classroom = await ClassroomPage.open(pupils, lesson.classroom_url)
     await senses.sees(classroom.page, TEACHER.number)
     assert f"video/{codec}" in await classroom.page.evaluate(RECEIVED)
-    await asyncio.sleep(4)
+    await asyncio.sleep(3)
     await teacher.end()
-
-    async def finished() -> bool:
-        return bool((await server.replay(lesson))["recording"]["state"] == "finished")
-
-    await until(finished, "the recording is finished")
-    replay = await server.replay(lesson)
-    played = await asyncio.to_thread(programme.watch, server.url + replay["main"]["url"], TEACHER.number)
-    assert len(played.frames) >= 30
+    # The replay page is the judge: a lesson may begin with a moment of the recorder's own H264 picture, and FFmpeg does
+    # not follow a change of codec within a playlist as browsers do.
+    viewer = await school.viewer(lesson)
+    await viewer.play()
+    await senses.sees(viewer.page, TEACHER.number)
+    await senses.hears(viewer.page, TEACHER.hz)
