@@ -229,7 +229,11 @@ class Endpoint:
             except Exception:
                 counters.failures += 1
                 log.exception("a datagram was dropped by a fault of ours")
-        self.batch.settle()
+        try:
+            self.batch.settle()
+        except Exception:
+            counters.failures += 1
+            log.exception("packets of a wake-up were dropped by a fault of ours")
 
     def datagram(self, datagram: bytes, address: Address, now: float) -> None:
         """Give one datagram to whom it belongs (RFC 7983 section 7 tells kinds apart by the first byte)."""
