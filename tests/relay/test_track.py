@@ -236,6 +236,20 @@ def test_receiver_reports_count_what_was_lost() -> None:
     assert block.fraction_lost == 2 * 256 // 5
 
 
+def test_what_the_relay_drops_itself_is_not_reported_as_lost() -> None:
+    """Else a muted class's browser would take its own link for broken, and shrink its picture."""
+    track = make_track(OPUS, "microphone")
+    feed(track, 10, 0, b"a")
+    track.muted = True
+    for seq in range(11, 60):
+        feed(track, seq, seq * 960, b"secret")
+    track.muted = False
+    feed(track, 60, 60 * 960, b"")  # padding alone
+    block = track.report(0, 0)
+    assert block is not None
+    assert (block.lost, block.fraction_lost) == (0, 0)
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(-3, 40), st.booleans()), min_size=1, max_size=80))
 def test_no_number_is_ever_used_for_two_packets(steps: list[tuple[int, int, bool]]) -> None:
     """Row 8: wraps, loss, reordering, changes of publisher; (ssrc, seq) with two payloads would stop the receiver."""

@@ -148,6 +148,7 @@ class Track:
         end = view.payload_end
         if self.muted or end <= begin:
             # What is dropped here leaves no hole behind: a muted stretch, or a packet that is padding alone.
+            self._received += 1
             if jump > 0:
                 self._skipped += jump if self.muted else 1
             return
