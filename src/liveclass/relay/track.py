@@ -94,7 +94,7 @@ class Track:
         self.highest_time = 0
         self.highest_arrival = 0.0
         self.muted = False
-        self.packets = self.octets = self.recovered = self.duplicates = self.keyframes = self.plis = 0
+        self.packets = self.octets = self.recovered = self.duplicates = self.plis = 0
         self.forwarded = 0
         self.unprotectable = 0
         self._received = 0
@@ -166,7 +166,6 @@ class Track:
             self.highest, self.highest_time, self.highest_arrival = seq, timestamp, now
         if self._video:
             if (self._keyframe_wanted or self._waiting) and self._starts_keyframe(payload):
-                self.keyframes += 1
                 self._keyframe_wanted = False
                 self._admit(seq, timestamp, now)
         elif self._waiting:

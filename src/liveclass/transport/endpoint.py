@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from liveclass.errors import PeerError, UsageError
+from liveclass.rtp.packet import is_rtcp
 from liveclass.transport.batch import Address, Batch
 from liveclass.transport.dtls import Identity
 from liveclass.transport.ice import answer_to_stranger, username_of
@@ -245,7 +246,7 @@ class Endpoint:
             session = self._by_address.get(address)
             if session is None or session.receiver is None:
                 self.counters.strangers += 1
-            elif len(datagram) > 1 and 191 < datagram[1] < 224:
+            elif is_rtcp(datagram):
                 session.handler.rtcp(datagram, now)
             else:
                 session.handler.rtp(datagram, now)
