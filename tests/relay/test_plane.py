@@ -251,6 +251,13 @@ async def test_whoever_leaves_is_freed_without_the_cycle_collector() -> None:
             await asyncio.gather(teacher.close(), viewer.close())
 
 
+async def test_an_ended_lesson_leaves_no_room_behind_even_if_nobody_came() -> None:
+    async with plane_of(Heard()) as (plane, _):
+        plane.set_muted("L", "c1", True)
+        plane.close_lesson("L", "lesson_ended")
+        assert plane.stats()["rooms"] == 0
+
+
 async def test_one_session_too_many_is_refused_and_the_others_stay() -> None:
     async with plane_of(Heard(), max_sessions=1) as (plane, endpoint):
         viewer, _ = await subscribe(plane)

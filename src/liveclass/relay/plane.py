@@ -303,6 +303,10 @@ class Plane:
         for session, known in list(self._sessions.items()):
             if known.room.lesson == lesson:
                 self.close_session(session, reason)
+        # A room that only remembered who is muted has no session whose end would drop it.
+        room = self._rooms.get(lesson)
+        if room is not None:
+            self._drop_if_empty(room)
 
     def set_muted(self, lesson: str, participant: str, muted: bool) -> None:
         """See `relay.ports.MediaPlane.set_muted`."""
