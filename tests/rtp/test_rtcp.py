@@ -1,5 +1,7 @@
 """RTCP: values survive the wire, an independent implementation agrees, and nothing malformed passes."""
 
+from functools import partial
+
 import pytest
 from aiortc import rtp as peer
 from hypothesis import given
@@ -85,6 +87,21 @@ def test_unknown_types_are_skipped_within_a_compound_packet() -> None:
         + rtcp.build_pli(1, 2)
     )
     assert rtcp.parse(compound) == [rtcp.ReceiverReport(1, ()), rtcp.Pli(1, 2)]
+
+
+def test_transport_wide_feedback_can_be_had_unread() -> None:
+    builder = TransportFeedbackBuilder(1, 2)
+    for n in range(60):
+        builder.received(n, 100 + n * 0.013)
+    (packet,) = builder.build(101.0)
+    padded = bytes((packet[0] | 0x20, packet[1])) + (len(packet) // 4).to_bytes(2, "big") + packet[4:] + b"\0\0\0\4"
+    raw = rtcp.TransportFeedbackBody(1, 2, packet[12:])
+    compound = rtcp.build_receiver_report(1) + packet + rtcp.build_nack(1, 2, [7])
+    assert rtcp.parse(compound, raw_feedback=True) == [rtcp.ReceiverReport(1, ()), raw, rtcp.Nack(1, 2, [7])]
+    assert rtcp.parse(padded, raw_feedback=True) == [raw]
+    assert isinstance(rtcp.parse(packet)[0], rtcp.TransportFeedback)
+    with pytest.raises(PeerError):
+        rtcp.parse(bytes.fromhex("8fcd0001 00000001"), raw_feedback=True)
 
 
 def test_padding_is_left_out() -> None:
@@ -217,6 +234,8 @@ def test_any_bytes_are_reports_or_a_peer_error() -> None:
     seed = 40
     assert hold(rtcp.parse, crashes("rtcp"), seed) >= 0
     assert 500 < hold(rtcp.parse, mutations(corpus(), 15_000, seed), seed) < 15_000
+    unread = partial(rtcp.parse, raw_feedback=True)
+    assert 500 < hold(unread, mutations(corpus(), 8_000, seed + 1), seed + 1) < 8_000
 
 
 @given(st.integers(0, 31), st.integers(200, 206), st.binary(max_size=120))

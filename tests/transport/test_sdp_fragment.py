@@ -64,6 +64,19 @@ def test_ours_can_be_read_back() -> None:
     assert "a=candidate:1 1 udp 2130706431 192.0.2.1 7000 typ host\r\na=end-of-candidates\r\n" in text
 
 
+def test_tcp_comes_behind_udp() -> None:
+    where = [("192.0.2.1", 7000), ("2001:db8::1", 7000)]
+    text = build_fragment(ufrag="ours01234567", pwd="w" * 24, mids=["0"], candidates=where, tcp_candidates=where[:1])
+    candidates = [line.split(" ") for line in text.split("\r\n") if line.startswith("a=candidate:")]
+    assert [(line[2], line[4], line[5]) for line in candidates] == [
+        ("udp", "192.0.2.1", "7000"),
+        ("udp", "2001:db8::1", "7000"),
+        ("tcp", "192.0.2.1", "7000"),
+    ]
+    assert candidates[2][6:] == ["typ", "host", "tcptype", "passive"]
+    assert text.endswith("a=end-of-candidates\r\n")
+
+
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(max_size=200), keep=st.booleans())
 def test_any_text_gives_a_value_or_a_peer_error(text: str, keep: bool) -> None:

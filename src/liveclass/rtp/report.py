@@ -101,10 +101,42 @@ class TransportFeedback:
 
 
 @dataclass(frozen=True, slots=True)
+class TransportFeedbackBody:
+    """Transport-wide feedback as it came, for who reads it without a value per packet.
+
+    Attributes:
+        body: what follows the media SSRC, from the base sequence number on; its lengths are not checked.
+    """
+
+    sender: int
+    media: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTime:
+    """A receiver would know its round trip: `ntp` is when it sent this, by its own clock (RFC 3611 section 4.4)."""
+
+    sender: int
+    ntp: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bye:
     """Streams that end (RFC 3550 section 6.6)."""
 
     ssrcs: tuple[int, ...]
 
 
-RtcpPacket = SenderReport | ReceiverReport | Nack | Pli | Fir | Remb | TransportFeedback | Bye
+RtcpPacket = (
+    SenderReport
+    | ReceiverReport
+    | Nack
+    | Pli
+    | Fir
+    | Remb
+    | TransportFeedback
+    | TransportFeedbackBody
+    | ReferenceTime
+    | Bye
+)

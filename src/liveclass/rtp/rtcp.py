@@ -1,4 +1,4 @@
-"""RTCP (RFC 3550, 4585, 5104, transport-wide feedback): compound packets into values and back.
+"""RTCP (RFC 3550, 3611, 4585, 5104, transport-wide feedback): compound packets into values and back.
 
 `parse` is the one boundary where RTCP from a peer becomes values or `PeerError`. It refuses to know which stream a
 number belongs to and what should follow from a report.
@@ -14,17 +14,21 @@ from liveclass.rtp.report import (
     Nack,
     Pli,
     ReceiverReport,
+    ReferenceTime,
     Remb,
     ReportBlock,
     RtcpPacket,
     SenderReport,
     TransportFeedback,
+    TransportFeedbackBody,
 )
+from liveclass.rtp.xr import EXTENDED_REPORT, read_reference_time
 
 __all__ = [
-    "Bye", "Fir", "Nack", "Pli", "ReceiverReport", "Remb", "ReportBlock", "RtcpPacket", "SenderReport",
-    "TransportFeedback", "build_bye", "build_nack", "build_pli", "build_receiver_report", "build_remb", "build_sdes",
-    "build_sender_report", "ntp_from_unix", "ntp_middle", "ntp_seconds", "parse", "round_trip_s",
+    "Bye", "Fir", "Nack", "Pli", "ReceiverReport", "ReferenceTime", "Remb", "ReportBlock", "RtcpPacket",
+    "SenderReport", "TransportFeedback", "TransportFeedbackBody", "build_bye", "build_nack", "build_pli",
+    "build_receiver_report", "build_remb", "build_sdes", "build_sender_report", "ntp_from_unix", "ntp_middle",
+    "ntp_seconds", "parse", "round_trip_s",
 ]  # fmt: skip
 
 SENDER_REPORT = 200
@@ -63,7 +67,6 @@ REFERENCE_TICKS = 256
 NTP_UNIX_OFFSET_S = 2_208_988_800
 """Seconds from 1900 to 1970 (RFC 868)."""
 
-
 _HEADER = struct.Struct("!BBH")
 _WORD = struct.Struct("!I")
 _TWO_WORDS = struct.Struct("!II")
@@ -77,14 +80,17 @@ class _Malformed(Exception):
     """Within this module only: a packet whose lengths lie."""
 
 
-def parse(datagram: bytes) -> list[RtcpPacket]:
+def parse(datagram: bytes, *, raw_feedback: bool = False) -> list[RtcpPacket]:
     """Read a compound or reduced-size RTCP packet (RFC 3550 section 6.1, RFC 5506).
 
     Args:
         datagram: the decrypted packet.
+        raw_feedback: hand over transport-wide feedback as `TransportFeedbackBody`, unread and so for a fraction of the
+            cost, for a reader of its own.
 
     Returns:
-        The packets of known types in order; others (SDES, APP, XR, unknown feedback) are skipped.
+        The packets of known types in order; others (SDES, APP, XR without a reference time,
+        unknown feedback) are skipped.
 
     Raises:
         PeerError: anything in it is malformed or exceeds the bounds of this module; nothing of it should be used.
@@ -110,10 +116,14 @@ def parse(datagram: bytes) -> list[RtcpPacket]:
                 if padding == 0 or padding > end - start:
                     raise _Malformed
                 end -= padding
-            reader = _READERS.get(kind)
-            if reader is None:
+            if raw_feedback and kind == TRANSPORT_LAYER_FEEDBACK and first & 0x1F == TRANSPORT_WIDE_FORMAT:
+                if end < start + 8:
+                    raise _Malformed
+                sender, media = _TWO_WORDS.unpack_from(datagram, start)
+                packets.append(TransportFeedbackBody(sender, media, datagram[start + 8 : end]))
                 continue
-            packet = reader(first & 0x1F, datagram[start:end])
+            reader = _READERS.get(kind)
+            packet = reader(first & 0x1F, datagram[start:end]) if reader is not None else None
             if packet is None:
                 continue
             if isinstance(packet, TransportFeedback):
@@ -239,6 +249,7 @@ _READERS: dict[int, Callable[[int, bytes], RtcpPacket | None]] = {
     BYE: _read_bye,
     TRANSPORT_LAYER_FEEDBACK: _read_transport_feedback,
     PAYLOAD_FEEDBACK: _read_payload_feedback,
+    EXTENDED_REPORT: lambda _reserved, body: read_reference_time(body),
 }
 
 

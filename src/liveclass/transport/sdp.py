@@ -14,6 +14,8 @@ from liveclass.transport.sdp_lines import ICE_CHARACTERS, Section, malformed, se
 from liveclass.transport.sdp_media import (
     EXT_AUDIO_LEVEL,
     EXT_MID,
+    EXT_REPAIRED_RID,
+    EXT_RID,
     EXT_TRANSPORT_CC,
     EXT_VIDEO_ORIENTATION,
     Direction,
@@ -26,6 +28,8 @@ from liveclass.transport.sdp_media import (
 __all__ = [
     "EXT_AUDIO_LEVEL",
     "EXT_MID",
+    "EXT_REPAIRED_RID",
+    "EXT_RID",
     "EXT_TRANSPORT_CC",
     "EXT_VIDEO_ORIENTATION",
     "Direction",
@@ -38,7 +42,9 @@ __all__ = [
 Setup = Literal["actpass", "active", "passive"]
 _SETUPS: Final[dict[str, Setup]] = {"actpass": "actpass", "active": "active", "passive": "passive"}
 _FINGERPRINT: Final = re.compile(r"([A-Za-z0-9-]{1,16}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})*)")
-_SHARED_EXTENSIONS: Final = frozenset({EXT_AUDIO_LEVEL, EXT_TRANSPORT_CC, EXT_MID, EXT_VIDEO_ORIENTATION})
+_SHARED_EXTENSIONS: Final = frozenset(
+    {EXT_AUDIO_LEVEL, EXT_TRANSPORT_CC, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_VIDEO_ORIENTATION}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,7 @@ def _check_bundle(session: Section, media: list[OfferedMedia]) -> None:
 
 def _check_shared(media: list[OfferedMedia]) -> None:
     """What bundled m-lines share must mean one thing (RFC 9143 sections 9.1 and 9.2)."""
-    formats: dict[int, Codec | None] = {}
+    formats: dict[int, Codec | Literal["rtx", "red"]] = {}
     extensions: dict[int, str] = {}
     ssrcs: set[int] = set()
     for item in media:
@@ -180,8 +186,11 @@ def _check_shared(media: list[OfferedMedia]) -> None:
             if formats.setdefault(codec.payload_type, codec.codec) != codec.codec:
                 raise malformed("The SDP uses one payload type for two formats.")
             rtx = codec.rtx_payload_type
-            if rtx is not None and formats.setdefault(rtx, None) is not None:
+            if rtx is not None and formats.setdefault(rtx, "rtx") != "rtx":
                 raise malformed("The SDP uses one payload type for two formats.")
+        red = item.red_payload_type
+        if red is not None and formats.setdefault(red, "red") != "red":
+            raise malformed("The SDP uses one payload type for two formats.")
         for uri in _SHARED_EXTENSIONS & item.extensions.keys():
             if extensions.setdefault(item.extensions[uri], uri) != uri:
                 raise malformed("The SDP uses one header extension id for two extensions.")

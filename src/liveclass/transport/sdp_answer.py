@@ -13,6 +13,8 @@ from liveclass.rtp.codec import Codec, CodecName
 from liveclass.transport.sdp import (
     EXT_AUDIO_LEVEL,
     EXT_MID,
+    EXT_REPAIRED_RID,
+    EXT_RID,
     EXT_TRANSPORT_CC,
     EXT_VIDEO_ORIENTATION,
     Offer,
@@ -24,8 +26,13 @@ from liveclass.transport.sdp_lines import parse_fmtp
 FEEDBACK: Final = frozenset({"nack", "nack pli", "ccm fir", "transport-cc"})
 """RTCP feedback that the relay gives and understands. REMB is not among them: Chromium offers but never sends it."""
 
-EXTENSIONS: Final = frozenset({EXT_AUDIO_LEVEL, EXT_TRANSPORT_CC, EXT_MID, EXT_VIDEO_ORIENTATION})
-"""Header extensions that the relay reads or passes on."""
+EXTENSIONS: Final = frozenset(
+    {EXT_AUDIO_LEVEL, EXT_TRANSPORT_CC, EXT_MID, EXT_RID, EXT_REPAIRED_RID, EXT_VIDEO_ORIENTATION}
+)
+"""Header extensions of publishers that the relay reads or passes on."""
+
+SUBSCRIBER_EXTENSIONS: Final = frozenset({EXT_TRANSPORT_CC})
+"""Header extensions that the relay writes for subscribers."""
 
 _CODEC_ORDER: Final[dict[CodecName, int]] = {"opus": 0, "H264": 1, "VP8": 2, "VP9": 3, "AV1": 4}
 """H264 first: every old decoder has it in hardware, and the recording needs no second format."""
@@ -39,6 +46,9 @@ _FMTP: Final[dict[CodecName, tuple[str, ...]]] = {
     "AV1": ("level-idx", "profile", "tier"),
 }
 """Parameters of the offer that the answer repeats (RFC 6184 section 8.2.2 asks for the first three)."""
+
+_TCP_TYPE_PREFERENCE: Final = 90
+"""Of TCP host candidates, as in libwebrtc: below every UDP candidate, above relayed ones."""
 
 H264Profile = Literal["baseline", "main", "high", "other"]
 _DECODES: Final[dict[H264Profile, frozenset[H264Profile]]] = {
@@ -119,6 +129,21 @@ def choose_extensions(media: OfferedMedia, *, uris: frozenset[str] = EXTENSIONS)
 
 
 @dataclass(frozen=True, slots=True)
+class AudioWish:
+    """How we would like a publisher's Opus to be (RFC 7587 section 6.1, RFC 8866 section 6.4).
+
+    Attributes:
+        dtx: nothing but a word now and then while it is silent.
+        max_average_bps: bits per second of Opus, without headers.
+        ptime_ms: milliseconds of sound in one packet.
+    """
+
+    dtx: bool = False
+    max_average_bps: int | None = None
+    ptime_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AnsweredMedia:
     """What we say to one m-line.
 
@@ -130,6 +155,9 @@ class AnsweredMedia:
         ssrc: of what we send, with "sendonly"; `rtx_ssrc` of its retransmissions.
         cname: one word, the same for all that shares a clock (RFC 7022).
         msid: "stream track", two words without spaces within.
+        rids: simulcast layers that we take, a choice of the offer's, in its order.
+        red: take or send redundant sound too, where it is offered; both payload types are good at any time.
+        audio: wishes for the sound that we receive.
     """
 
     mid: str
@@ -141,6 +169,9 @@ class AnsweredMedia:
     rtx_ssrc: int | None = None
     cname: str = ""
     msid: str = ""
+    rids: Sequence[str] = ()
+    red: bool = False
+    audio: AudioWish | None = None
 
 
 def build_answer(
@@ -152,6 +183,7 @@ def build_answer(
     candidates: Sequence[tuple[str, int]],
     media: Sequence[AnsweredMedia],
     session_id: int,
+    tcp_candidates: Sequence[tuple[str, int]] = (),
 ) -> str:
     """The answer to `offer`.
 
@@ -160,12 +192,14 @@ def build_answer(
         candidates: IP address and port of each UDP host candidate, best first.
         media: by mid, in any order; m-lines of the offer that are not named are refused.
         session_id: of the `o=` line, below 2**63.
+        tcp_candidates: IP address and port where we accept ICE-TCP connections (RFC 6544), best first.
 
     Returns:
         SDP with CRLF line ends.
 
     Errors:
-        UsageError: an accepted m-line that the offer does not hold or that has no codec, or none at all.
+        UsageError: an accepted m-line that the offer does not hold, that has no codec or a layer that was not offered,
+            or none at all.
     """
     given = {item.mid: item for item in media if item.accept}
     accepted = [line for line in offer.media if line.acceptable and line.mid in given]
@@ -193,26 +227,33 @@ def build_answer(
             lines += _refusal(line)
             continue
         item = given[line.mid]
-        if not item.codecs:
-            raise UsageError("an accepted m-line needs a codec")
-        lines += [f"m={line.kind} {port} {line.protocol} {_payload_types(item.codecs)}", connection]
+        if not item.codecs or not set(item.rids) <= set(line.rids):
+            raise UsageError("an accepted m-line needs a codec, and layers that were offered")
+        red = line.red_payload_type if item.red else None
+        lines += [f"m={line.kind} {port} {line.protocol} {_payload_types(item.codecs, red)}", connection]
         lines += [f"a=mid:{line.mid}", f"a={item.direction}", "a=rtcp-mux"]
         lines += ["a=rtcp-rsize"] if line.rtcp_rsize else []
         lines += transport
         for codec in item.codecs:
-            lines += _format(codec)
+            lines += _format(codec, item.audio)
+        lines += _red(item.codecs, red)
+        lines += _packet_time(item.audio)
         lines += [f"a=extmap:{identifier} {uri}" for uri, identifier in item.extensions.items()]
         if item.direction == "sendonly":
+            lines += ["a=rtcp-xr:rcvr-rtt=all"] if line.rtcp_xr else []
             lines += _stream(item)
+        lines += _layers(item.rids, simulcast=line.simulcast)
         if line is accepted[0]:
             # The bundle's other m-lines use these too (RFC 9143 section 7.3).
-            lines += candidate_lines(candidates)
+            lines += candidate_lines(candidates, tcp_candidates)
     return "\r\n".join(lines) + "\r\n"
 
 
-def candidate_lines(candidates: Sequence[tuple[str, int]]) -> list[str]:
+def candidate_lines(candidates: Sequence[tuple[str, int]], tcp_candidates: Sequence[tuple[str, int]] = ()) -> list[str]:
     """`a=candidate` lines of our host candidates, best first (RFC 8839 section 5.1), and the line that ends them."""
-    return [*(_candidate(rank, *address) for rank, address in enumerate(candidates)), "a=end-of-candidates"]
+    udp = [_candidate(rank, *address) for rank, address in enumerate(candidates)]
+    tcp = [_tcp_candidate(len(udp), rank, *address) for rank, address in enumerate(tcp_candidates)]
+    return [*udp, *tcp, "a=end-of-candidates"]
 
 
 def _candidate(rank: int, host: str, port: int) -> str:
@@ -221,26 +262,56 @@ def _candidate(rank: int, host: str, port: int) -> str:
     return f"a=candidate:{rank + 1} 1 udp {priority} {host} {port} typ host"
 
 
+def _tcp_candidate(before: int, rank: int, host: str, port: int) -> str:
+    # RFC 6544 section 4.2: direction preference 4 for passive host candidates; type preference below that of UDP, so
+    # that a browser turns to TCP only where no datagram comes through.
+    local = (4 << 13) + max(0, 0x1FFF - rank)
+    priority = (_TCP_TYPE_PREFERENCE << 24) + (local << 8) + 255
+    return f"a=candidate:{before + rank + 1} 1 tcp {priority} {host} {port} typ host tcptype passive"
+
+
 def _refusal(line: OfferedMedia) -> list[str]:
     refusal = [f"m={line.kind} 0 {line.protocol} {line.format}", "c=IN IP4 0.0.0.0", "a=inactive"]
     return [*refusal, f"a=mid:{line.mid}"] if line.mid else refusal
 
 
-def _payload_types(codecs: Sequence[OfferedCodec]) -> str:
+def _payload_types(codecs: Sequence[OfferedCodec], red: int | None) -> str:
     numbers: dict[int, None] = {}
     for codec in codecs:
         numbers[codec.payload_type] = None
         if codec.rtx_payload_type is not None:
             numbers[codec.rtx_payload_type] = None
+    if red is not None:
+        numbers[red] = None
     return " ".join(map(str, numbers))
 
 
-def _format(offered: OfferedCodec) -> list[str]:
+def _red(codecs: Sequence[OfferedCodec], red: int | None) -> list[str]:
+    """Behind Opus, so that a publisher goes on with plain Opus (RFC 2198 section 5)."""
+    opus = next((codec for codec in codecs if codec.codec.name == "opus"), None)
+    if red is None or opus is None:
+        return []
+    number = opus.payload_type
+    return [f"a=rtpmap:{red} red/{opus.codec.clock_rate}/2", f"a=fmtp:{red} {number}/{number}"]
+
+
+def _packet_time(wish: AudioWish | None) -> list[str]:
+    if wish is None or wish.ptime_ms is None:
+        return []
+    return [f"a=ptime:{wish.ptime_ms}", f"a=maxptime:{wish.ptime_ms}"]
+
+
+def _layers(rids: Sequence[str], *, simulcast: bool) -> list[str]:
+    lines = [f"a=rid:{rid} recv" for rid in rids]
+    return [*lines, f"a=simulcast:recv {';'.join(rids)}"] if rids and simulcast else lines
+
+
+def _format(offered: OfferedCodec, wish: AudioWish | None) -> list[str]:
     number, name = offered.payload_type, offered.codec.name
     channels = "/2" if name == "opus" else ""
     lines = [f"a=rtpmap:{number} {name}/{offered.codec.clock_rate}{channels}"]
     lines += [f"a=rtcp-fb:{number} {feedback}" for feedback in sorted(offered.feedback)]
-    fmtp = _fmtp(offered)
+    fmtp = _fmtp(offered, wish)
     lines += [f"a=fmtp:{number} {fmtp}"] if fmtp else []
     if offered.rtx_payload_type is not None:
         lines += [
@@ -250,13 +321,20 @@ def _format(offered: OfferedCodec) -> list[str]:
     return lines
 
 
-def _fmtp(offered: OfferedCodec) -> str:
+def _fmtp(offered: OfferedCodec, wish: AudioWish | None) -> str:
     given = parse_fmtp(offered.fmtp)
     if offered.codec.name == "opus":
         stereo = [f"{name}={given[name]}" for name in _STEREO if given.get(name) in {"0", "1"}]
-        return ";".join(["minptime=10", "useinbandfec=1", *stereo])
+        return ";".join(["minptime=10", "useinbandfec=1", *stereo, *_opus_wishes(wish)])
     names = (name for name in _FMTP[offered.codec.name] if given.get(name, "").isalnum() and given[name].isascii())
     return ";".join(f"{name}={given[name]}" for name in names)
+
+
+def _opus_wishes(wish: AudioWish | None) -> list[str]:
+    if wish is None:
+        return []
+    rate = [] if wish.max_average_bps is None else [f"maxaveragebitrate={wish.max_average_bps}"]
+    return [*(["usedtx=1"] if wish.dtx else []), *rate]
 
 
 def _stream(item: AnsweredMedia) -> list[str]:

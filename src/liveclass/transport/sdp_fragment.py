@@ -41,12 +41,20 @@ def parse_fragment(text: str, *, max_bytes: int = MAX_FRAGMENT) -> Fragment:
         raise malformed("The fragment cannot be read.") from problem
 
 
-def build_fragment(*, ufrag: str, pwd: str, mids: Sequence[str], candidates: Sequence[tuple[str, int]]) -> str:
+def build_fragment(
+    *,
+    ufrag: str,
+    pwd: str,
+    mids: Sequence[str],
+    candidates: Sequence[tuple[str, int]],
+    tcp_candidates: Sequence[tuple[str, int]] = (),
+) -> str:
     """Our answer to an ICE restart (RFC 9725 section 4.3.3).
 
     Args:
         mids: of the bundled m-lines, the first of which carries the candidates.
         candidates: IP address and port of each UDP host candidate, best first.
+        tcp_candidates: where we accept ICE-TCP connections (RFC 6544), best first.
     """
     lines = [
         "a=ice-lite",
@@ -55,7 +63,7 @@ def build_fragment(*, ufrag: str, pwd: str, mids: Sequence[str], candidates: Seq
         f"a=mid:{mids[0]}",
         f"a=ice-ufrag:{ufrag}",
         f"a=ice-pwd:{pwd}",
-        *candidate_lines(candidates),
+        *candidate_lines(candidates, tcp_candidates),
     ]
     return "\r\n".join(lines) + "\r\n"
 

@@ -13,6 +13,10 @@ EXT_TRANSPORT_CC: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-w
 """A number over all packets of the transport, for congestion feedback."""
 EXT_MID: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
 """The m-line that a packet belongs to (RFC 9143 section 15)."""
+EXT_RID: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+"""The simulcast layer that a packet belongs to (RFC 8852 section 3.1)."""
+EXT_REPAIRED_RID: Final = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+"""The simulcast layer that a retransmission repairs (RFC 8852 section 3.2)."""
 EXT_VIDEO_ORIENTATION: Final = "urn:3gpp:video-orientation"
 """How a phone is held (3GPP TS 26.114 section 7.4.5)."""
 
@@ -21,6 +25,9 @@ MAX_CODECS: Final = 64
 
 MAX_SSRCS: Final = 32
 """SSRCs of one m-line."""
+
+MAX_RIDS: Final = 4
+"""Simulcast layers of one m-line: our pages send three, and each layer costs a cache and reports."""
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
@@ -63,6 +70,8 @@ _FEEDBACK: Final = re.compile(r"([0-9]{1,3}|\*) ([a-z][a-z0-9-]{0,31}(?: [a-z0-9
 _SSRC: Final = re.compile(r"([0-9]{1,10})(?: ([a-z-]{1,32})(?::(.*))?)?")
 _GROUP: Final = re.compile(r"([A-Z-]{1,16})((?: [0-9]{1,10})+)")
 _RID: Final = re.compile(r"([A-Za-z0-9_-]{1,16}) (send|recv)(?: .*)?")
+_SIMULCAST: Final = re.compile(r"(?:.* )?send ([A-Za-z0-9_~;,-]{1,512})(?: .*)?")
+_RED: Final = re.compile(r"([0-9]{1,3})(?:/\1)*")
 _PRINTABLE: Final = re.compile(r"[!-~]{0,128}")
 
 
@@ -96,7 +105,10 @@ class OfferedMedia:
         extensions: header extensions, URI to id (1 to 14, the one-byte form of RFC 8285).
         ssrcs: of media, without those of retransmissions and error correction.
         rtx_ssrcs: SSRC of media to SSRC of its retransmissions.
-        rids: of simulcast layers that the peer would send (RFC 8853).
+        rids: of simulcast layers that the peer would send, in its order: the first is the lowest (RFC 8853).
+        simulcast: the layers stand in an `a=simulcast` line too.
+        red_payload_type: of redundant Opus (RFC 2198), if offered.
+        rtcp_xr: the peer would measure its round trip as a receiver (`a=rtcp-xr:rcvr-rtt`, RFC 3611 section 5.1).
         msid: stream and track, or "".
         cname: of the first SSRC, or "".
     """
@@ -115,10 +127,14 @@ class OfferedMedia:
     msid: str = ""
     cname: str = ""
     rtcp_rsize: bool = False
+    simulcast: bool = False
+    red_payload_type: int | None = None
+    rtcp_xr: bool = False
 
 
-Known = dict[tuple[str, ...], list[OfferedCodec]]
-"""Formats by the lines that they were read from: the m-lines of a page repeat the same hundred lines each."""
+Known = dict[tuple[str, ...], tuple[list[OfferedCodec], int | None]]
+"""Formats, and the payload type of redundant sound, by the lines that they were read from: the m-lines of a page repeat
+the same hundred lines each."""
 
 
 def parse_media(line: Section, session: Section, known: Known) -> OfferedMedia:
@@ -145,13 +161,15 @@ def parse_media(line: Section, session: Section, known: Known) -> OfferedMedia:
     if "rtcp-mux" not in line.attributes:
         raise unacceptable("The SDP has an m-line without a=rtcp-mux.")
     key = (kind, formats, *line.all("rtpmap"), "", *line.all("fmtp"), "", *line.all("rtcp-fb"))
-    codecs = known.get(key)
-    if codecs is None:
-        codecs = known[key] = _codecs(line, kind, listed)
+    formats_read = known.get(key)
+    if formats_read is None:
+        formats_read = known[key] = _formats(line, kind, listed)
+    codecs, red = formats_read
     if not codecs:
         raise unacceptable(f"The SDP offers no {kind} format that is known here.")
     ssrcs, rtx_ssrcs, cname, msid = _ssrcs(line)
     declared = line.all("msid")[:1]
+    rids, simulcast = _rids(line)
     return OfferedMedia(
         mid=mid,
         kind=kind,
@@ -163,10 +181,13 @@ def parse_media(line: Section, session: Section, known: Known) -> OfferedMedia:
         extensions=_extensions(line, session),
         ssrcs=ssrcs,
         rtx_ssrcs=rtx_ssrcs,
-        rids=_rids(line),
+        rids=rids,
         msid=_printable(declared[0] if declared else msid),
         cname=_printable(cname),
         rtcp_rsize="rtcp-rsize" in line.attributes,
+        simulcast=simulcast,
+        red_payload_type=red,
+        rtcp_xr=any("rcvr-rtt=" in value for value in line.all("rtcp-xr")),
     )
 
 
@@ -177,7 +198,8 @@ def _direction(section: Section) -> Direction | None:
     return found[0] if found else None
 
 
-def _codecs(line: Section, kind: str, listed: list[str]) -> list[OfferedCodec]:
+def _formats(line: Section, kind: str, listed: list[str]) -> tuple[list[OfferedCodec], int | None]:
+    """The formats that we forward, and the payload type of redundant Opus."""
     order = [number(payload_type, 127) for payload_type in listed[:MAX_CODECS]]
     if len(set(order)) != len(order):
         raise malformed("The SDP lists a payload type twice in one m-line.")
@@ -201,7 +223,20 @@ def _codecs(line: Section, kind: str, listed: list[str]) -> list[OfferedCodec]:
         if codec is not None and codec.kind == kind:
             own = frozenset(feedback.get(payload_type, set()) | general)
             found.append(OfferedCodec(payload_type, codec, own, retransmits.get(payload_type), fmtp))
-    return found
+    red = _red(order, names, fmtps, {str(codec.payload_type) for codec in found if codec.codec.name == "opus"})
+    return found, red
+
+
+def _red(order: list[int], names: dict[int, re.Match[str]], fmtps: dict[int, str], opus: set[str]) -> int | None:
+    """The payload type whose blocks are all of an offered Opus (RFC 2198 section 5)."""
+    for payload_type in order:
+        match = names.get(payload_type)
+        if match is None or match[2].lower() != "red" or match[3] != "48000/2" or 64 <= payload_type <= 95:
+            continue
+        blocks = _RED.fullmatch(fmtps.get(payload_type, "").strip())
+        if blocks is not None and blocks[1] in opus:
+            return payload_type
+    return None
 
 
 def _codec(name: str, clock: str, fmtp: str) -> Codec | None:
@@ -286,9 +321,20 @@ def _ssrcs(line: Section) -> tuple[list[int], dict[int, int], str, str]:
     return primary, {ssrc: rtx[ssrc] for ssrc in primary if ssrc in rtx}, cname, msid
 
 
-def _rids(line: Section) -> list[str]:
-    matches = (_RID.fullmatch(value) for value in line.all("rid")[:8])
-    return [match[1] for match in matches if match is not None and match[2] == "send"]
+def _rids(line: Section) -> tuple[list[str], bool]:
+    """The layers that the peer would send, and whether `a=simulcast` lists them; of alternatives the first is taken."""
+    matches = (_RID.fullmatch(value) for value in line.all("rid")[: 2 * MAX_SSRCS])
+    declared = [match[1] for match in matches if match is not None and match[2] == "send"]
+    listed = _SIMULCAST.fullmatch(line.one("simulcast") or "")
+    if listed is not None:
+        first = [alternatives.partition(",")[0].lstrip("~") for alternatives in listed[1].split(";")]
+        # A layer without its own line is to be left out (RFC 8853 section 5.2).
+        declared = [rid for rid in first if rid in declared]
+    if len(set(declared)) != len(declared):
+        raise malformed("The SDP names one simulcast layer twice.")
+    if len(declared) > MAX_RIDS:
+        raise unacceptable("The SDP has too many simulcast layers in one m-line.")
+    return declared, listed is not None
 
 
 def _printable(value: str) -> str:
