@@ -31,7 +31,7 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
     adapter = ADAPTERS[args.adapter](args)
     children: list[Child] = []
     about = {"adapter": args.adapter, "label": args.label, "n": n, "parallel": args.parallel, "codec": args.codec}
-    about |= {"offered_srtp": args.srtp}
+    about |= {"offered_srtp": args.srtp, "feedback": args.feedback}
     try:
         adapter.start()
         rss_idle = rss_mb(adapter.pid)
@@ -179,6 +179,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=4, help="joins at a time")
     parser.add_argument("--srtp", choices=PROFILES, default="cm80", help="SRTP profile offered by the clients")
     parser.add_argument("--bitrate", type=int, default=1_200_000, help="REMB of each subscriber, bit/s")
+    parser.add_argument(
+        "--feedback", action="store_true", help="subscribers send transport-wide feedback, as browsers do"
+    )
     parser.add_argument("--label", help="name of the results (default: the adapter's)")
     parser.add_argument("--janus-loops", type=int, default=0, help="Janus's event_loops (default: a thread a peer)")
     parser.add_argument("--codec", choices=VIDEO, default="h264", help="of the picture that is published")

@@ -20,6 +20,9 @@ SERVERS = {"liveclass": "liveclass", "janus": "Janus", "mediarelay": "MediaRelay
 
 MEDIARELAY_N = 8
 
+WHOLE = 0.97
+"""Of the packets of plain forwarding that adapted subscribers must have got for the two to compare."""
+
 EMPTY_TOLERANCE = 0.05
 """Part of the baseline that may remain after all have left: an allocator keeps some pages, a leak goes on."""
 
@@ -47,13 +50,17 @@ class Figure:
 
 
 def runs(
-    raw: Raw, adapter: str, n: int, srtp: str = "cm80", parallel: int = 4, failed: bool = False
+    raw: Raw, adapter: str, n: int, srtp: str = "cm80", parallel: int = 4, failed: bool = False, feedback: bool = False
 ) -> list[dict[str, Any]]:
-    """The runs of one scenario that went well, or those that failed. MediaRelay has one size only."""
+    """The runs of one scenario that went well, or those that failed. MediaRelay has one size only.
+
+    Args:
+        feedback: those whose subscribers send feedback on congestion, adapted to or not.
+    """
     n = MEDIARELAY_N if adapter == "mediarelay" and n == 100 else n
     wanted = (adapter, n, srtp, parallel)
     found = [r for r in raw["runs"] if (r["adapter"], r["n"], r["offered_srtp"], r["parallel"]) == wanted]
-    return [r for r in found if failed == ("error" in r)]
+    return [r for r in found if failed == ("error" in r) and feedback == r.get("feedback", False)]
 
 
 def _median(key: str, n: int, srtp: str = "cm80") -> Callable[[Raw, str], float | None]:
@@ -81,6 +88,20 @@ def _join(p: float, n: int, parallel: int) -> Callable[[Raw, str], float | None]
 
 def _ours(value: Callable[[Raw], float | None]) -> Callable[[Raw, str], float | None]:
     return lambda raw, adapter: value(raw) if adapter == "liveclass" else None
+
+
+def adaptation_cost(raw: Raw) -> list[float]:
+    """What adaptation adds to the CPU of a forwarded packet, in percent, pair by pair.
+
+    Pairs in which subscribers got less than the full picture are left out: of fewer packets each is dearer.
+    """
+    found = runs(raw, "liveclass", 100, feedback=True)
+    adapted, plain = ([r for r in found if r.get("adaptation", True) is on] for on in (True, False))
+    return [
+        100 * (a["us_per_packet"] / p["us_per_packet"] - 1)
+        for a, p in zip(adapted, plain, strict=False)
+        if a["us_per_packet"] and p["us_per_packet"] and a["delivered_pps"] >= WHOLE * p["delivered_pps"]
+    ]
 
 
 def _memory(raw: Raw) -> dict[str, Any] | None:
@@ -124,6 +145,10 @@ FIGURES: Sequence[Figure] = (
     Figure("CPU per packet, 100 subscribers, AES-CM", "≤ 9 µs", "µs", _median("us_per_packet", 100), _most(9)),
     Figure(
         "the same with AES-GCM", "≤ 8 µs", "µs", _median("us_per_packet", 100, "gcm128"), _most(8),
+    ),
+    Figure(
+        "added to it by adaptation to each subscriber's link", "≤ 10 %", "%",
+        _ours(lambda raw: median(adaptation_cost(raw))), _most(10),
     ),
     Figure("packets lost, 100 subscribers", "none", "%", _lost(100), _most(0)),
     Figure("pictures received, of 30 a second", "", "/s", _median("video_fps_per_sub", 100)),
@@ -210,6 +235,8 @@ def notes(raw: Raw) -> list[str]:
     if m := _memory(raw):
         steps = ", ".join(number(v) for v in m["empty_mb"])
         out.append(f"Memory: {number(m['baseline_mb'])} MB before, {steps} MB after each time that {m['n']} had left.")
+    if shares := adaptation_cost(raw):
+        out.append(f"Adaptation added {', '.join(number(s) for s in shares)} % to a packet, pair by pair.")
     if cost := recorder_cost(raw.get("recorder", [])):
         out.append(f"Recording cost {', '.join(number(c) for c in cost)} % of a core, pair by pair.")
     for r in [*raw["runs"], *raw.get("recorder", []), raw.get("memory") or {}]:

@@ -94,7 +94,7 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
 
     async def join() -> None:
         async with gate:
-            peer = Peer(args.srtp, next(order) in sampled, adapter.host, args.codec)
+            peer = Peer(args.srtp, next(order) in sampled, adapter.host, args.codec, args.feedback)
             begun = time.monotonic()
             try:
                 await adapter.subscribe(peer)
@@ -129,6 +129,7 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
             sink.drain(peer)
         now = time.monotonic()
         for peer in peers:
+            peer.tell(now)
             if now > peer.due:
                 peer.due = now + 1
                 peer.report(args.bitrate)

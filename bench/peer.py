@@ -20,6 +20,8 @@ from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCCertificate
 from OpenSSL import SSL
 from pylibsrtp import Policy, Session
 
+from liveclass.rtp.twcc import TransportFeedbackBuilder
+
 HOST = "127.0.0.1"
 SO_TIMESTAMPNS = 35
 PROFILES = {
@@ -28,6 +30,12 @@ PROFILES = {
     "any": SRTP_PROFILES,
 }
 AUDIO = (111, "opus/48000/2", "minptime=10;useinbandfec=1")
+NUMBERS = ("3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", 17)
+"""The transport-wide extension as it is offered, and where its number stands in a packet that has no other one."""
+RTX = 97
+FEEDBACK_S = 0.08
+"""Between two feedback packets: Chromium sends about a dozen a second."""
+CLOCKS_APART_NS = time.time_ns() - time.monotonic_ns()
 VIDEO = {
     "h264": (102, "H264/90000", "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
     "vp8": (96, "VP8/90000", ""),
@@ -107,7 +115,15 @@ class Stream:
 class Peer:
     """One end of a session: an offer or an answer, ICE checks, a DTLS handshake, SRTP keys."""
 
-    def __init__(self, srtp: str = "cm80", sampled: bool = False, host: str = HOST, codec: str = "h264") -> None:
+    def __init__(
+        self,
+        srtp: str = "cm80",
+        sampled: bool = False,
+        host: str = HOST,
+        codec: str = "h264",
+        feedback: bool = False,
+    ) -> None:
+        self.numbers = TransportFeedbackBuilder(0, 0, interval_s=FEEDBACK_S) if feedback else None
         self.codecs = {"audio": AUDIO, "video": VIDEO[codec]}
         self.encoding = self.codecs["video"][1].split("/")[0]
         self.host = host
@@ -116,7 +132,7 @@ class Peer:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.sock.bind((host, 0))
         self.sampled = sampled
-        if sampled:
+        if sampled or feedback:
             self.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.ufrag, self.pwd = secrets.token_hex(4), secrets.token_hex(12)
         self.tie = secrets.randbits(63)
@@ -162,8 +178,9 @@ class Peer:
             if m["pt"] is None:
                 lines += [f"m={m['kind']} 0 UDP/TLS/RTP/SAVPF 0", f"c=IN IP4 {self.host}", f"a=mid:{m['mid']}"]
                 continue
+            repairs = f" {RTX}" if self.numbers is not None and m["kind"] == "video" else ""
             lines += [
-                f"m={m['kind']} {self.sock.getsockname()[1]} UDP/TLS/RTP/SAVPF {m['pt']}",
+                f"m={m['kind']} {self.sock.getsockname()[1]} UDP/TLS/RTP/SAVPF {m['pt']}{repairs}",
                 f"c=IN IP4 {self.host}",
                 f"a=mid:{m['mid']}",
                 f"a={direction}",
@@ -177,6 +194,10 @@ class Peer:
             parameters = self.codecs[m["kind"]][2]
             if parameters:
                 lines.append(f"a=fmtp:{m['pt']} {parameters}")
+            if self.numbers is not None:
+                lines += [f"a=extmap:{NUMBERS[0]}", f"a=rtcp-fb:{m['pt']} transport-cc"]
+            if self.numbers is not None and m["kind"] == "video":
+                lines += [f"a=rtpmap:{RTX} rtx/90000", f"a=fmtp:{RTX} apt={m['pt']}"]
             if m["kind"] == "video":
                 lines += [f"a=rtcp-fb:{m['pt']} {fb}" for fb in ("nack", "nack pli", "goog-remb")]
             if direction == "sendonly":
@@ -343,6 +364,10 @@ class Peer:
         elif 127 < first < 192 and not rtp.is_rtcp(data):
             pt, marker = data[1] & 0x7F, data[1] >> 7
             seq, stamp, ssrc = struct.unpack_from("!HII", data, 2)
+            if self.numbers is not None and data[0] & 0x10:
+                self._number(data, 0, at or time.time_ns())
+            if pt == RTX:
+                return
             if pt not in self.streams:
                 self.streams[pt] = Stream(seq, ssrc)
             self.streams[pt].add(seq, len(data), marker)
@@ -356,6 +381,12 @@ class Peer:
             if not self.first_media:
                 self.first_media = time.monotonic()
                 self.media.set()
+
+    def _number(self, data: bytes | memoryview, start: int, at: int) -> None:
+        """Note the arrival of a packet that carries a number; `at` is the kernel's time of it."""
+        if self.numbers is not None:
+            number = data[start + NUMBERS[1]] << 8 | data[start + NUMBERS[1] + 1]
+            self.numbers.received(number, (at - CLOCKS_APART_NS) / 1e9)
 
     def send_rtcp(self, packets: Sequence[Any]) -> None:
         if self.tx and not self.closed:
@@ -374,6 +405,13 @@ class Peer:
             fci=rtp.pack_remb_fci(bitrate, [s.ssrc for s in self.streams.values()]),
         )
         self.send_rtcp([rtp.RtcpRrPacket(ssrc=self.ssrc, reports=reports), remb])
+
+    def tell(self, now: float) -> None:
+        """Transport-wide feedback when it is due, as a browser sends it a dozen times a second."""
+        if self.numbers is not None and self.numbers.due(now) and self.streams:
+            self.numbers.media_ssrc = next(iter(self.streams.values())).ssrc
+            for packet in self.numbers.build(now):
+                self.send_rtcp([packet])
 
     def sink(self) -> None:
         """From now on only `Sink.drain` reads the socket."""
@@ -394,9 +432,14 @@ class Peer:
 
 
 class Sink:
-    """Empties a peer's socket by recvmmsg and counts: about 1 us a packet."""
+    """Empties a peer's socket by recvmmsg and counts: about 1 us a packet.
+
+    Arrivals that are told to the server are those of the kernel: seldom looking at a socket delays nothing.
+    """
 
     BATCH, SIZE = 64, 2048
+    CONTROL = 32
+    """Bytes of one control message with a timespec."""
 
     def __init__(self) -> None:
         class iovec(ctypes.Structure):
@@ -418,26 +461,36 @@ class Sink:
 
         self.raw = ctypes.create_string_buffer(self.BATCH * self.SIZE)
         self.view = memoryview(self.raw).cast("B")
+        self.control = ctypes.create_string_buffer(self.BATCH * self.CONTROL)
         self.iovs = (iovec * self.BATCH)()
         self.msgs = (mmsghdr * self.BATCH)()
         for i in range(self.BATCH):
             self.iovs[i] = iovec(ctypes.addressof(self.raw) + i * self.SIZE, self.SIZE)
             self.msgs[i].iov = ctypes.addressof(self.iovs[i])
             self.msgs[i].iovlen = 1
-        words = ctypes.sizeof(mmsghdr) // 4
-        self.lengths = memoryview(self.msgs).cast("B").cast("I")[mmsghdr.len.offset // 4 :: words]
+            self.msgs[i].control = ctypes.addressof(self.control) + i * self.CONTROL
+        headers = memoryview(self.msgs).cast("B")
+        size = ctypes.sizeof(mmsghdr)
+        self.lengths = headers.cast("I")[mmsghdr.len.offset // 4 :: size // 4]
+        self.controls = headers.cast("Q")[mmsghdr.controllen.offset // 8 :: size // 8]
+        self.stamps = memoryview(self.control).cast("B").cast("q")
         self.recvmmsg = ctypes.CDLL(None).recvmmsg
 
     def drain(self, peer: Peer) -> None:
-        view, streams = self.view, peer.streams
-        while True:
-            n = self.recvmmsg(peer.sock.fileno(), self.msgs, self.BATCH, socket.MSG_DONTWAIT, None)
-            for i in range(max(n, 0)):
+        view, streams, stamps, controls = self.view, peer.streams, self.stamps, self.controls
+        timed = peer.numbers is not None
+        n = self.BATCH
+        while n == self.BATCH:
+            for i in range(n):
+                controls[i] = self.CONTROL if timed else 0
+            n = max(0, self.recvmmsg(peer.sock.fileno(), self.msgs, self.BATCH, socket.MSG_DONTWAIT, None))
+            for i in range(n):
                 at, second = i * self.SIZE, view[i * self.SIZE + 1]
                 stream = streams.get(second & 0x7F)
+                arrival = 1_000_000_000 * stamps[4 * i + 2] + stamps[4 * i + 3] if timed else 0
                 if stream and 127 < view[at] < 192:
+                    if view[at] & 0x10:
+                        peer._number(view, at, arrival)
                     stream.add(view[at + 2] << 8 | view[at + 3], self.lengths[i], second >> 7)
                 else:
-                    peer.datagram(bytes(view[at : at + self.lengths[i]]))
-            if n < self.BATCH:
-                return
+                    peer.datagram(bytes(view[at : at + self.lengths[i]]), at=arrival)

@@ -19,10 +19,14 @@ from bench import clip, figures, lesson
 from bench.adapters import ADAPTERS, ROOT
 from bench.fanout import RESULTS, arguments, surroundings
 
-PARTS = ("fanout", "joins", "memory", "recorder")
+PARTS = ("fanout", "adaptation", "joins", "memory", "recorder")
 
 RUN_LIMIT_S = 1800.0
 """No run takes this long: 400 subscribers that all fail to join within their half minute, and then some."""
+
+
+CLIMB_S = 5.0
+"""More quiet where subscribers send feedback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,14 @@ class Scenario:
     n: int
     srtp: str = "cm80"
     parallel: int = 4
+    feedback: bool = False
+    adaptation: bool = True
 
     def __str__(self) -> str:
-        return f"{self.adapter} -n {self.n} --srtp {self.srtp} --parallel {self.parallel}"
+        words = f"{self.adapter} -n {self.n} --srtp {self.srtp} --parallel {self.parallel}"
+        if self.feedback:
+            words += " --feedback"
+        return words if self.adaptation else f"{words} --serve=--no-adaptation"
 
 
 SCENARIOS = (
@@ -48,6 +57,9 @@ SCENARIOS = (
     Scenario("fanout", "mediarelay", figures.MEDIARELAY_N),
     Scenario("fanout", "liveclass", 400),
     Scenario("fanout", "janus", 400),
+    # The same subscribers; only the server's switch differs.
+    Scenario("adaptation", "liveclass", 100, feedback=True),
+    Scenario("adaptation", "liveclass", 100, feedback=True, adaptation=False),
     Scenario("joins", "liveclass", 50, parallel=50),
     Scenario("joins", "janus", 50, parallel=50),
 )
@@ -84,16 +96,18 @@ def unavailable(adapter: str) -> str:
 
 def one(scenario: Scenario, effort: Effort) -> dict[str, Any]:
     """A run in a process of its own, since some servers need another network; its record, or `error`."""
-    seconds = effort.seconds if scenario.part == "fanout" else effort.joins_seconds
+    seconds = effort.joins_seconds if scenario.part == "joins" else effort.seconds
+    # A downlink climbs to the full picture and is seen to be wide first.
+    settle = effort.settle + (CLIMB_S if scenario.feedback else 0)
     command = [sys.executable, "-m", "bench.fanout", *str(scenario).split(), "--once"]
-    command += ["--seconds", str(seconds), "--settle", str(effort.settle)]
+    command += ["--seconds", str(seconds), "--settle", str(settle)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
         out, _ = process.communicate(timeout=RUN_LIMIT_S)
         record: dict[str, Any] = json.loads(out.splitlines()[-1])
     except (subprocess.TimeoutExpired, IndexError, ValueError) as e:
         record = {"adapter": scenario.adapter, "n": scenario.n, "error": f"{type(e).__name__}: {e}"}
-        record |= {"offered_srtp": scenario.srtp, "parallel": scenario.parallel}
+        record |= {"offered_srtp": scenario.srtp, "parallel": scenario.parallel, "feedback": scenario.feedback}
     finally:
         if process.poll() is None:
             process.terminate()  # it ends its server and children
@@ -116,7 +130,7 @@ def measure(parts: list[str], effort: Effort, path: Path) -> figures.Raw:
     for _ in range(effort.repeat):
         for scenario in planned:
             began = time.monotonic()
-            record = one(scenario, effort)
+            record = one(scenario, effort) | {"adaptation": scenario.adaptation}
             raw["runs"].append(record)
             keep(f"{scenario}: {record.get('error') or record['us_per_packet']}", began)
     if "memory" in parts:

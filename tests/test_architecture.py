@@ -46,6 +46,12 @@ PURE = (
     "transport.ice",
     "transport.dtls",
     "transport.srtp",
+    "transport.framing",
+    "transport.turn",
+    "transport.counters",
+    "relay.ladder",
+    "relay.layers",
+    "relay.shape",
     "relay.source",
     "relay.ports",
 )

@@ -64,12 +64,20 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "max_sdp_bytes": ("5000", 5000),
             "max_body_bytes": ("5000", 5000),
             "max_message_bytes": ("5000", 5000),
+            "retransmission_share": ("0.3", 0.3),
+            "turn_urls": ("turn:turn.example.org:3478", "turn:turn.example.org:3478"),
+            "turn_secret": ("a-secret-of-some-length", "a-secret-of-some-length"),
+            "turn_credential_s": ("900.5", 900.5),
         }.get(name)
         or other.get(kind)
         or (("true" if not about.default else "false", not about.default) if kind is bool else (kind[-1], kind[-1]))
     )
-    pair = {"tls_certificate": "tls_key", "tls_key": "tls_certificate"}.get(name)
-    more = {pair: "/other"} if pair else {}
+    more = {
+        "tls_certificate": {"tls_key": "/other"},
+        "tls_key": {"tls_certificate": "/other"},
+        "turn_urls": {"turn_secret": "a-secret-of-some-length"},
+        "turn_secret": {"turn_urls": "turns:[2001:db8::1]:443?transport=tcp"},
+    }.get(name, {})
     variables = {f"LIVECLASS_{key.upper()}": given for key, given in {name: text, **more}.items()}
     written = value if isinstance(value, bool) else value if isinstance(value, int | float) else f'"{value}"'
     line = f"{name} = {str(written).lower() if isinstance(written, bool) else written}\n"
@@ -94,6 +102,9 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
         ({"fragment_s": "8", "segment_s": "4"}, ["fragment_s", "segment_s"]),
         ({"tls_certificate": "/c.pem"}, ["tls_certificate", "tls_key", "both or neither"]),
         ({"tls_certificate": "/c", "tls_key": "/k", "tls_self_signed": "on"}, ["tls_self_signed", "expected false"]),
+        ({"turn_urls": "turn:a.example"}, ["turn_urls", "turn_secret", "both or neither"]),
+        ({"turn_urls": "https://a.example", "turn_secret": "s" * 16}, ["turn_urls", "turn:turn.example.org:3478"]),
+        ({"turn_urls": "turn:a.example", "turn_secret": "short"}, ["turn_secret", "at least 16"]),
         ({"public_address": "class.example.org"}, ["public_address", "IP addresses"]),
         ({"trusted_proxies": "10.0.0.1/8"}, ["trusted_proxies", "networks"]),
         ({"public_url": "class.example.org"}, ["public_url", "https://"]),

@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { serviceWorker } from "./scripts/service_worker.ts";
 
 /** What old school computers run: Chromium 80 (2020, the last on many smart boards), Firefox 100, Safari 14. */
 const browsers = ["chrome80", "firefox100", "safari14"];
@@ -6,6 +7,7 @@ const browsers = ["chrome80", "firefox100", "safari14"];
 export default defineConfig({
   base: "/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [serviceWorker()],
   build: {
     target: browsers,
     cssTarget: browsers,
@@ -17,7 +19,9 @@ export default defineConfig({
     // Every target loads `<link rel=modulepreload>` or ignores it harmlessly; the polyfill would be weight for nothing.
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: "index.html", teach: "teach.html", class: "class.html", replay: "replay.html" },
+      input: { index: "index.html", teach: "teach.html", class: "class.html", replay: "replay.html", sw: "src/sw/sw.ts" },
+      // A service worker's address must not change, and its folder bounds what it may serve.
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
     },
   },
   test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"], environment: "node" },

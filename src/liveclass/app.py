@@ -28,6 +28,8 @@ from liveclass.recording.service import Recordings
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.server.app import RUNNER, Services, build_app
 from liveclass.server.lessons import Lessons
+from liveclass.server.listen import SharedPort, media_port
+from liveclass.server.turn import ice_servers
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
 
@@ -93,8 +95,11 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             timeout_s=settings.session_timeout_s,
             max_sessions=settings.max_sessions,
             public=items(settings.public_address),
+            max_tcp_peers=settings.max_tcp_peers if settings.media_tcp else 0,
         )
-        await endpoint.open(settings.host, settings.udp_port)
+        # Where pages and media share the number, the pages' port takes the connections of both.
+        shared_number = settings.port != 0 and settings.port == settings.udp_port
+        await endpoint.open(settings.host, settings.udp_port, listen_tcp=not shared_number)
         stack.callback(endpoint.close)
         lessons = Lessons(
             settings=settings,
@@ -103,6 +108,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             signing_key=secrets.derive("media tokens"),
             monotonic=time.monotonic,
             wall=time.time,
+            ice_servers=lambda who: ice_servers(settings, time.time(), who),
         )
         plane = Plane(endpoint, lessons, _plane_options(settings), on_join=lessons.joined)
         recordings = Recordings(
@@ -134,18 +140,12 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             stack.push_async_callback(_cancel, renewing)
         await lessons.start()
         await _complete(recordings, catalogue)
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls, reuse_address=True, backlog=512)
-        try:
-            await site.start()
-        except OSError as error:
-            raise UsageError(
-                f"TCP port {settings.port} on {settings.host} cannot be opened ({error.strerror}); "
-                "choose another with --port."
-            ) from error
+        shared = _pages_port(runner, endpoint, settings, tls)
+        stack.push_async_callback(shared.close)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        running = Running(_url(settings, runner), endpoint.port, settings, catalogue)
+        running = Running(_url(settings, shared), endpoint.port, settings, catalogue)
         log.info("listening url=%s udp_port=%s", running.url, running.udp_port)
         if ready is not None:
             await ready(running)
@@ -247,6 +247,8 @@ def _plane_options(settings: Settings) -> PlaneOptions:
         cache_packets=settings.cache_packets,
         keyframe_interval_s=settings.keyframe_interval_s,
         congestion_feedback=settings.congestion_feedback,
+        adaptation=settings.adaptation,
+        retransmission_share=settings.retransmission_share,
     )
 
 
@@ -263,11 +265,25 @@ def _recording_options(settings: Settings) -> RecordingOptions:
     )
 
 
-def _url(settings: Settings, runner: web.AppRunner) -> str:
+def _pages_port(
+    runner: web.AppRunner, endpoint: Endpoint, settings: Settings, tls: ssl.SSLContext | None
+) -> SharedPort:
+    """Open the port of pages and API, which takes media over TCP too."""
+    assert runner.server is not None
+    shared = SharedPort(runner.server, endpoint.tcp.adopt if settings.media_tcp else None, tls=tls)
+    shared.open(settings.host, settings.port)
+    number = media_port(settings, shared.port)
+    if number:
+        # First: firewalls that let one port through let this one through, or there would be no page.
+        endpoint.tcp_ports.insert(0, number)
+    return shared
+
+
+def _url(settings: Settings, shared: SharedPort) -> str:
     if settings.public_url:
         return settings.public_url.rstrip("/")
     scheme = "https" if settings.tls_certificate or settings.tls_self_signed else "http"
-    host, port = runner.addresses[0][:2]
+    host, port = shared.addresses[0][:2]
     if host in {"0.0.0.0", "::"}:  # noqa: S104
         host = "localhost"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

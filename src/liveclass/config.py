@@ -7,6 +7,7 @@ database. Every other module takes the values it needs as arguments.
 # ruff: noqa: RUF009  (`setting` makes a dataclass field; ruff knows that of `field` alone)
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -23,6 +24,11 @@ SERVER_VARIABLE = "LIVECLASS_SERVER"
 
 # 16 random bytes in base64url are 22 characters; a shorter token is one that someone thought up.
 SHORTEST_TOKEN = 16
+
+_TURN_URL = re.compile(
+    r"turns?:(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?"
+)
+"""RFC 7065 section 3.1, with the two transports that browsers know."""
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -78,7 +84,11 @@ class Settings:
     max_teachers: int = setting(2, "volunteers who may publish in one lesson", least=1)
     max_called: int = setting(3, "classrooms that may be called at a time", least=0)
     call_grace_s: float = setting(
-        120.0, "how long a called classroom may be away before it loses the call", unit="s", least=5, most=3600
+        600.0,
+        "how long a called classroom may be without page and media before it loses the call",
+        unit="s",
+        least=5,
+        most=3600,
     )
     abandoned_after_s: float = setting(
         7200.0,
@@ -131,6 +141,9 @@ class Settings:
     posts_per_s: float = setting(
         20.0, "WHIP, WHEP and API requests per second and client address", unit="1/s", least=0.1
     )
+    line_checks_per_s: float = setting(
+        2.0, "line checks (up to 256 kB each) per second and client address", unit="1/s", least=0.01
+    )
 
     cache_packets: int = setting(
         1024, "packets kept per source for retransmission", unit="packets", least=16, most=16384, heading="Media"
@@ -139,6 +152,26 @@ class Settings:
         0.5, "shortest time between two keyframe requests to a source", unit="s", least=0.1, most=10
     )
     congestion_feedback: bool = setting(True, "send transport-wide congestion feedback to publishers")
+    adaptation: bool = setting(
+        True, "fit what is sent to each classroom's link (off: plain forwarding of everything to everyone)"
+    )
+    retransmission_share: float = setting(
+        0.25, "share of a classroom's link that repairs of lost packets may take", least=0.05, most=0.5
+    )
+    media_tcp: bool = setting(True, "offer media over TCP too, on the page's port and on `udp_port`'s number")
+    max_tcp_peers: int = setting(500, "open TCP connections for media", least=0)
+    turn_urls: str = setting(
+        "", "TURN servers for networks without UDP, such as turn:example.org:3478, separated by commas"
+    )
+    turn_secret: str = setting("", "shared secret of the TURN servers", secret=True)
+    turn_credential_s: float = setting(
+        43_200.0, "how long a TURN credential holds", unit="s", least=600, most=7 * 86_400
+    )
+    catchup_streams: int = setting(
+        200,
+        "streams of what was missed at a time; a classroom takes two, sound and picture (0: no catching up)",
+        least=0,
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "least severity that is logged", heading="Operation"
@@ -362,7 +395,12 @@ def _check(settings: Settings) -> None:
         raise UsageError("tls_self_signed: expected false where tls_certificate names a certificate")
     if settings.fragment_s > settings.segment_s:
         raise UsageError("fragment_s: expected at most segment_s, since a segment is made of fragments")
-    for name in ("admin_token", "metrics_token"):
+    if bool(items(settings.turn_urls)) != bool(settings.turn_secret):
+        raise UsageError("turn_urls and turn_secret: expected both or neither")
+    for url in items(settings.turn_urls):
+        if not _TURN_URL.fullmatch(url):
+            raise UsageError(f"turn_urls: expected URLs such as turn:turn.example.org:3478, got {url!r}")
+    for name in ("admin_token", "metrics_token", "turn_secret"):
         token = getattr(settings, name)
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
             raise UsageError(f"{name}: expected at least {SHORTEST_TOKEN} printable ASCII characters without spaces")

@@ -9,7 +9,7 @@ RUN: dict[str, Any] = {
     "adapter": "liveclass", "n": 100, "offered_srtp": "cm80", "parallel": 4, "joined": 100, "failures": [],
     "us_per_packet": 8.5, "loss_pct": 0.0, "video_fps_per_sub": 30.0, "rss_mb": 110.0, "rss_per_sub_kb": 120.0,
     "latency_p50_ms": 2.0, "latency_p99_ms": 15.0, "joins_ms": [20.0] * 99 + [50.0], "others_cpu": 0.05,
-    "undecryptable": 0, "recording": "recording",
+    "undecryptable": 0, "recording": "recording", "delivered_pps": 18_800.0,
 }  # fmt: skip
 
 
@@ -26,6 +26,8 @@ def raw(**more: Any) -> dict[str, Any]:
             RUN,
             {**RUN, "offered_srtp": "gcm128", "us_per_packet": 7.5},
             {**RUN, "n": 400, "joined": 400},
+            {**RUN, "feedback": True, "adaptation": True, "us_per_packet": 9.3},
+            {**RUN, "feedback": True, "adaptation": False},
             {**RUN, "n": 50, "joined": 50, "parallel": 50, "joins_ms": [200.0] * 50},
         ],
         "memory": {"n": 100, "baseline_mb": 100.0, "full_mb": [110.0] * 3, "empty_mb": [101.0, 102.0, 102.5],
@@ -97,6 +99,36 @@ def test_what_was_not_measured_is_not_met() -> None:
     assert cells(raw(recorder=failed))["end of the lesson to a replay that plays, slowest"][2] == "not measured"
 
 
+def adapted(*pairs: tuple[float, float, float]) -> dict[str, Any]:
+    """Pairs of what a packet costs adapted and plain, and the adapted packets a second."""
+    results = raw()
+    results["runs"] = [run for run in results["runs"] if "feedback" not in run]
+    for dear, plain, pps in pairs:
+        about = {**RUN, "feedback": True}
+        results["runs"] += [
+            {**about, "adaptation": True, "us_per_packet": dear, "delivered_pps": pps},
+            {**about, "adaptation": False, "us_per_packet": plain},
+        ]
+    return results
+
+
+def test_what_adaptation_adds_is_judged_by_the_median_of_the_pairs() -> None:
+    row = "added to it by adaptation to each subscriber's link"
+    assert missed(adapted((9.0, 8.0, 18_800.0))) == [row]
+    assert cells(adapted((9.0, 8.0, 18_800.0), (8.4, 8.0, 18_800.0), (8.8, 8.0, 18_800.0)))[row][1] == "10 %"
+    assert missed(adapted((8.4, 8.0, 18_800.0), (8.4, 8.0, 18_800.0), (9.9, 8.0, 18_800.0))) == []
+
+
+def test_subscribers_that_got_less_than_the_whole_say_nothing_of_what_adaptation_costs() -> None:
+    row = "added to it by adaptation to each subscriber's link"
+    assert cells(adapted((8.1, 8.0, 9_000.0)))[row][2] == "not measured"
+
+
+def test_subscribers_with_feedback_do_not_count_among_those_without() -> None:
+    results = adapted((30.0, 28.0, 18_800.0))
+    assert missed(results) == []
+
+
 def test_a_recording_that_did_not_run_does_not_count_as_cheap() -> None:
     stopped = [lesson(0, True, 0.03, recording="stopped"), lesson(0, False, 0.03)]
     assert cells(raw(recorder=stopped))["recording, of a core per lesson"][2] == "not measured"
@@ -121,7 +153,7 @@ def test_medians_are_shown_and_other_servers_stand_beside() -> None:
 def test_a_busy_machine_is_warned_of_and_a_quiet_one_is_not() -> None:
     assert not any("Warning" in note for note in notes(raw()))
     noisy = changed(400, others_cpu=NOISE_CORES + 0.01)
-    assert any("Warning: in 1 of 8 runs" in note for note in notes(noisy))
+    assert any("Warning: in 1 of 10 runs" in note for note in notes(noisy))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from liveclass.errors import PeerError
-from liveclass.lesson.effects import Effect, LessonEnded, LessonStarted, Send
+from liveclass.lesson.effects import Effect, LessonEnded, LessonStarted, Send, SetWatching
 from liveclass.lesson.messages import (
     Call,
     ClientMessage,
     Devices,
     EndCall,
     EndLesson,
+    JumpToLive,
+    Layer,
+    LayersWanted,
     LessonInfo,
+    LinkChanged,
+    LinkState,
     Mute,
     Participant,
     ParticipantChanged,
@@ -21,8 +26,11 @@ from liveclass.lesson.messages import (
     Rename,
     Report,
     Role,
+    Rung,
     SetDevices,
+    SourceKind,
     StartLesson,
+    Watch,
 )
 from liveclass.lesson.state import Lesson, Limits
 
@@ -32,6 +40,10 @@ PEOPLE: dict[str, Role] = {"t1": "teacher", "t2": "teacher", **{f"c{n}": "classr
 people = st.sampled_from(sorted(PEOPLE))
 devices = st.builds(Devices, microphone=st.booleans(), camera=st.booleans(), screen=st.booleans())
 receiving = st.builds(Receiving, sound=st.sampled_from(["good", "weak", "none", "off"]))
+rungs: st.SearchStrategy[Rung] = st.sampled_from(["full", "sound", "thin", "reconnecting"])
+links = st.builds(LinkState, st.one_of(st.just(""), rungs), st.sampled_from([None, 80, 900]))
+kinds: st.SearchStrategy[SourceKind] = st.sampled_from(["microphone", "camera"])
+layer_sets: st.SearchStrategy[list[Layer]] = st.sampled_from([[], ["low"], ["low", "high"], ["full", "thin"]])
 classrooms = st.sampled_from(["c0", "c1"])
 floor: st.SearchStrategy[ClientMessage] = st.one_of(
     st.builds(Call, classrooms), st.builds(EndCall, classrooms), st.builds(Mute, classrooms, st.booleans())
@@ -43,17 +55,23 @@ messages: st.SearchStrategy[ClientMessage] = st.one_of(
     st.builds(Rename, st.text(min_size=1, max_size=12)),
     st.builds(SetDevices, devices),
     st.builds(Report, receiving),
+    st.builds(Watch, st.booleans(), rungs),
+    st.builds(JumpToLive, people),
 )
 
 
 class LessonMachine(RuleBasedStateMachine):
-    """Beside the lesson: what one teacher's and one classroom's page would show, built from messages alone."""
+    """Beside the lesson: what each page would show of others, of its link and of the layers wanted of it, and what the
+    relay would have been told to send, all built from messages and effects alone."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.lesson = Lesson(LessonInfo("L", "t", "waiting", "en"), LIMITS, self.now)
         self.screens: dict[str, dict[str, Participant]] = {}
+        self.own_rungs: dict[str, str] = {}
+        self.layers: dict[str, dict[SourceKind, list[Layer]]] = {}
+        self.watching: dict[str, Watch] = {}
         self.started = self.ended = 0
         self.session = 0
 
@@ -61,6 +79,8 @@ class LessonMachine(RuleBasedStateMachine):
         for effect in effects:
             self.started += isinstance(effect, LessonStarted)
             self.ended += isinstance(effect, LessonEnded)
+            if isinstance(effect, SetWatching):
+                self.watching[effect.participant] = Watch(effect.live, effect.ceiling)
             if not isinstance(effect, Send):
                 continue
             for reader in effect.to:
@@ -70,6 +90,10 @@ class LessonMachine(RuleBasedStateMachine):
                     screen[effect.message.participant.id] = effect.message.participant
                 elif isinstance(effect.message, ParticipantLeft):
                     screen.pop(effect.message.id, None)
+                elif isinstance(effect.message, LinkChanged):
+                    self.own_rungs[reader] = effect.message.link.rung
+                elif isinstance(effect.message, LayersWanted):
+                    self.layers[reader][effect.message.kind] = effect.message.layers
 
     @initialize(live=st.booleans())
     def begin(self, live: bool) -> None:
@@ -83,6 +107,7 @@ class LessonMachine(RuleBasedStateMachine):
     def join(self, who: str, name: str) -> None:
         before = {member.id for member in self.lesson.members()}
         self.screens.setdefault(who, {})
+        self.own_rungs[who], self.layers[who] = "", {}
         try:
             effects = self.lesson.join(who, PEOPLE[who], name, self.now)
         except PeerError:
@@ -93,6 +118,7 @@ class LessonMachine(RuleBasedStateMachine):
             return
         self.apply(effects)
         self.screens[who] = {p.id: p for p in self.lesson.participants(PEOPLE[who])}
+        self.apply([Send((who,), message) for message in self.lesson.beside_welcome(who)])
 
     @precondition(lambda self: self.screens)
     @rule(data=st.data())
@@ -150,7 +176,31 @@ class LessonMachine(RuleBasedStateMachine):
         if member is not None and member.publishing:
             self.apply(self.lesson.media_closed(who, "publish", member.sessions["publish"], "timeout", self.now))
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 30.0, 130.0]))
+    @rule(who=people)
+    def subscribe(self, who: str) -> None:
+        if self.lesson.member(who) is not None and self.lesson.state != "ended":
+            self.session += 1
+            self.apply(self.lesson.media_opened(who, "subscribe", f"s{self.session}", self.now))
+
+    @rule(who=people)
+    def lose_reception(self, who: str) -> None:
+        member = self.lesson.member(who)
+        if member is not None and "subscribe" in member.sessions:
+            session = member.sessions["subscribe"]
+            self.apply(self.lesson.media_closed(who, "subscribe", session, "timeout", self.now))
+
+    @rule(who=people, link=links, connected=st.booleans())
+    def measure(self, who: str, link: LinkState, connected: bool) -> None:
+        """The relay may say anything of anyone, also of those who have gone."""
+        if connected:
+            self.apply(self.lesson.media_connected(who, "subscribe", self.now))
+        self.apply(self.lesson.link_changed(who, link, self.now))
+
+    @rule(who=people, kind=kinds, layers=layer_sets)
+    def want_layers(self, who: str, kind: SourceKind, layers: list[Layer]) -> None:
+        self.apply(self.lesson.layers_wanted(who, kind, layers))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 30.0, 650.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
         self.apply(self.lesson.tick(self.now, int(self.now)))
@@ -166,6 +216,7 @@ class LessonMachine(RuleBasedStateMachine):
         info, snapshot = self.lesson.info, self.lesson.snapshot()
         self.lesson = Lesson(info, LIMITS, self.now, snapshot=snapshot)
         self.screens.clear()
+        self.watching.clear()
         if info.state != "ended":
             assert [(p.id, p.role, p.name, p.called, p.muted) for p in self.lesson.participants("teacher")] == kept
 
@@ -189,7 +240,29 @@ class LessonMachine(RuleBasedStateMachine):
             shown = {p.id: _without_receiving(p) for p in screen.values()}
             assert shown == {p.id: _without_receiving(p) for p in self.lesson.participants(role)}, who
             if role == "classroom":
-                assert all(p.receiving == Receiving() for p in screen.values())
+                assert all(p.receiving == Receiving() and p.link == LinkState() for p in screen.values())
+
+    @invariant()
+    def rungs_are_known_at_once_to_teachers_and_to_the_room_itself(self) -> None:
+        for member in self.lesson.members():
+            for who, screen in self.screens.items():
+                if PEOPLE[who] == "teacher":
+                    assert screen[member.id].link.rung == member.link.rung, (who, member.id)
+            if member.id in self.screens and member.role == "classroom" and self.lesson.state != "ended":
+                assert self.own_rungs[member.id] == member.link.rung
+            if member.link.rung not in ("", "reconnecting"):
+                assert "subscribe" in member.sessions
+
+    @invariant()
+    def wishes_and_layers_are_as_they_were_last_said(self) -> None:
+        if self.lesson.state == "ended":
+            assert all(m.watching == Watch() and not m.layers for m in self.lesson.members())
+            return
+        for member in self.lesson.members():
+            if "subscribe" in member.sessions:
+                assert self.watching.get(member.id, Watch()) == member.watching
+            if member.id in self.screens:
+                assert self.layers[member.id] == {kind: list(wanted) for kind, wanted in member.layers.items()}
 
 
 def _without_receiving(participant: Participant) -> tuple[object, ...]:

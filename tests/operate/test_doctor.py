@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from liveclass.config import Settings
-from liveclass.operate import doctor
+from liveclass.operate import doctor, doctor_media
 from liveclass.operate.certificates import self_signed
-from liveclass.operate.doctor import Finding
+from liveclass.operate.finding import Finding
 from tests.operate.fakes import Answer, http_server, stun_port
 
 
@@ -185,7 +185,8 @@ def test_a_strangers_datagram_is_not_taken_for_the_answer() -> None:
     assert doctor.ask("no such host", 7000, wait_s=0.01) is None
 
 
-def test_a_peer_tells_its_clock_and_its_media_port() -> None:
+def test_a_peer_tells_its_clock_and_its_media_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_media, "WAIT_S", 0.1)
     for offset, level in ((0, "ok"), (120, "warn"), (-120, "warn")):
         date = format_datetime(datetime.now(UTC) + timedelta(seconds=offset), usegmt=True)
 
@@ -196,6 +197,7 @@ def test_a_peer_tells_its_clock_and_its_media_port() -> None:
             findings = list(doctor.check_peer(Settings(udp_port=port), server.url))
         assert level_of(findings, "peer") == "ok"
         assert level_of(findings, "peer's UDP") == "ok"
+        assert level_of(findings, "peer's TCP") == "warn", "its HTTP takes no media here"
         assert doctor._skew(date, datetime.now(UTC).timestamp()).level == level
 
 

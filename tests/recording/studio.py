@@ -108,6 +108,7 @@ class Studio:
         participant: str = "teacher-1",
         role: Literal["teacher", "classroom"] = "teacher",
         name: str = "Li",
+        rendition: Literal["main", "low"] = "main",
         source_id: str = "",
         remove: bool = True,
         report_s: float = 2.0,
@@ -125,7 +126,15 @@ class Studio:
             ntp_offset: error of the publisher's wall clock by time.
         """
         source = Source(
-            SourceInfo(source_id or f"{participant}-{kind}-{begin}", participant, role, name, kind, Codec(codec))
+            SourceInfo(
+                source_id or f"{participant}-{kind}-{rendition}-{begin}",
+                participant,
+                role,
+                name,
+                kind,
+                Codec(codec),
+                rendition,
+            )
         )
         rate = source.info.codec.clock_rate
 

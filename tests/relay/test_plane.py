@@ -14,7 +14,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 
 from liveclass.errors import PeerError
 from liveclass.relay.plane import Plane, PlaneOptions
-from liveclass.relay.ports import CloseReason, Direction, Person, SlotView
+from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, Person, SlotView
 from liveclass.relay.publisher import Publisher
 from liveclass.relay.source import SourceHandle, SourceKind
 from liveclass.relay.subscriber import Subscriber
@@ -35,12 +35,20 @@ class Heard:
         self.closed: list[tuple[str, Direction, CloseReason]] = []
         self.connected: list[tuple[str, Direction]] = []
         self.sources: dict[str, list[SourceKind]] = {}
+        self.links: dict[str, list[LinkView]] = {}
+        self.wanted: dict[SourceKind, list[Layer]] = {}
 
     def slots_changed(self, lesson: str, participant: str, session: str, slots: Sequence[SlotView]) -> None:
         self.slots[participant] = [(view.participant, view.kind) for view in slots]
 
     def sources_changed(self, lesson: str, participant: str, kinds: Sequence[SourceKind]) -> None:
         self.sources[participant] = list(kinds)
+
+    def link_changed(self, lesson: str, participant: str, link: LinkView) -> None:
+        self.links.setdefault(participant, []).append(link)
+
+    def layers_wanted(self, lesson: str, participant: str, kind: SourceKind, layers: Sequence[Layer]) -> None:
+        self.wanted[kind] = list(layers)
 
     def media_connected(self, lesson: str, participant: str, session: str, direction: Direction) -> None:
         self.connected.append((participant, direction))

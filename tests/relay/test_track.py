@@ -3,22 +3,28 @@
 import itertools
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveclass.relay import slot as slot_module
+from liveclass.relay import carrier as carrier_module
 from liveclass.relay import track as track_module
-from liveclass.relay.fanout import Entry, Outgoing
+from liveclass.relay.carrier import Carrier
+from liveclass.relay.fanout import Entry, Log, Outgoing
+from liveclass.relay.layers import Layered
+from liveclass.relay.ports import Layer
+from liveclass.relay.shape import payload_of
 from liveclass.relay.slot import Slot
 from liveclass.relay.source import SourceInfo, SourceKind
 from liveclass.relay.track import Track
 from liveclass.rtp.codec import Codec
 from liveclass.rtp.packet import build_packet, parse
 from liveclass.transport.batch import Batch
+from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.sdp import OfferedCodec
+from liveclass.transport.session import PeerSession
 
 VP8, OPUS = Codec("VP8"), Codec("opus")
 KEYFRAME, DELTA = b"\x10\x00\x00\x00key", b"\x10\x01\x00\x00delta"
@@ -41,11 +47,15 @@ class Wire:
     def __init__(self) -> None:
         self.sent: list[Sent] = []
 
-    def forward(self, _batch: object, packets: Sequence[Outgoing], entries: Sequence[Entry]) -> int:
-        for _, _, seq_offset, time_offset, ssrc in entries:
+    def forward(self, _batch: object, packets: Sequence[Outgoing], entries: Sequence[Entry], now: float) -> int:
+        for _, _, seq_offset, time_offset, ssrc, log in entries:
+            if log is not None:
+                log.runs.append((log.next, now, packets))
+                log.next += len(packets)
             for packet, seq, timestamp in packets:
                 out_time = (timestamp + time_offset) & 0xFFFFFFFF
-                self.sent.append(Sent(packet[1] & 0x7F, (seq + seq_offset) & 0xFFFF, out_time, ssrc, packet[12:]))
+                payload = payload_of(packet)
+                self.sent.append(Sent(packet[1] & 0x7F, (seq + seq_offset) & 0xFFFF, out_time, ssrc, payload))
         return 0
 
     def of(self, slot: Slot) -> list[Sent]:
@@ -56,20 +66,39 @@ class Wire:
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     made = Wire()
     monkeypatch.setattr(track_module, "forward", made.forward)
-    monkeypatch.setattr(slot_module, "forward", made.forward)
+    monkeypatch.setattr(carrier_module, "forward", made.forward)
     return made
 
 
-def make_track(codec: Codec = VP8, kind: SourceKind = "camera", sinks: Sequence[Any] = ()) -> Track:
+def make_track(codec: Codec = VP8, kind: SourceKind = "camera", layer: Layer = "high") -> Track:
     info = SourceInfo("s", "t1", "teacher", "Li", kind, codec)
-    batch = cast("Batch", SimpleNamespace(waiting=[]))
-    return Track(info, 1111, 96, batch, list(sinks), cache_packets=64, keyframe_interval_s=0.5)
+    batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
+    return Track(info, 1111, 96, batch, layer=layer, cache_packets=64, keyframe_interval_s=0.5)
 
 
-def make_slot(codec: Codec = VP8, payload_type: int = 100, rtx: int | None = 101) -> Slot:
-    slot = Slot("0", codec.kind, [OfferedCodec(payload_type, codec, frozenset(), rtx, "")])
-    slot.connect(object(), b"address")
-    return slot
+def make_carrier(log: Log | None = None) -> Carrier:
+    """A way to a subscriber that is ready; an exact repetition goes to the wire like any other packet."""
+    carrier = Carrier(cast("Endpoint", SimpleNamespace(batch=None)), 3 if log is not None else 0, log)
+    carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(context=object()), name=b"address")))
+    return carrier
+
+
+def make_slot(codec: Codec = VP8, payload_type: int = 100, rtx: int | None = 101, log: Log | None = None) -> Slot:
+    return Slot("0", codec.kind, [OfferedCodec(payload_type, codec, frozenset(), rtx, "")], make_carrier(log))
+
+
+def source_of(*tracks: Track) -> Layered:
+    info = tracks[0].info
+    source = Layered(info, info, [], offered=[track.layer for track in tracks])
+    for track in tracks:
+        source.add(track, 0.0)
+    return source
+
+
+def show(slot: Slot, track: Track, now: float) -> None:
+    """The slot shows a source of that one layer."""
+    assert slot.show(source_of(track), now)
+    slot.choose(track, now)
 
 
 def feed(
@@ -84,7 +113,7 @@ def feed(
 def test_a_newcomer_starts_at_a_keyframe_and_asks_for_one(wire: Wire) -> None:
     track, slot = make_track(), make_slot()
     feed(track, 10, 0)
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     assert track.keyframe_due(0.0)
     feed(track, 11, 3000)
     assert wire.of(slot) == []
@@ -106,7 +135,7 @@ def test_a_keyframe_is_asked_for_again_until_one_passes_but_not_more_often_than_
 def test_sound_starts_with_the_next_packet(wire: Wire) -> None:
     track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
     feed(track, 10, 0, b"a")
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     feed(track, 11, 960, b"b")
     assert [p.payload for p in wire.of(slot)] == [b"b"]
     assert wire.of(slot)[0].payload_type == 111
@@ -118,11 +147,11 @@ def test_first_sequence_numbers_stay_below_the_rollover() -> None:
 
 def test_numbers_and_timestamps_go_on_when_the_publisher_changes(wire: Wire) -> None:
     first, second, slot = make_track(), make_track(), make_slot()
-    slot.show(first, 0.0)
+    show(slot, first, 0.0)
     feed(first, 65534, 4_294_960_000, KEYFRAME, 1.0)
     feed(first, 65535, 4_294_963_000, DELTA, 1.033)
     feed(first, 0, 4_294_966_000, DELTA, 1.066)
-    slot.show(second, 2.0)
+    show(slot, second, 2.0)
     feed(second, 500, 77, KEYFRAME, 3.066)
     feed(second, 501, 3077, DELTA, 3.1)
     out = wire.of(slot)
@@ -134,7 +163,7 @@ def test_numbers_and_timestamps_go_on_when_the_publisher_changes(wire: Wire) -> 
 
 def test_a_jump_of_the_publisher_is_numbered_on_without_a_hole(wire: Wire) -> None:
     track, slot = make_track(), make_slot()
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     feed(track, 100, 0, KEYFRAME)
     feed(track, 20_100, 3000)
     feed(track, 20_101, 6000)
@@ -144,7 +173,7 @@ def test_a_jump_of_the_publisher_is_numbered_on_without_a_hole(wire: Wire) -> No
 
 def test_a_packet_that_comes_twice_goes_out_once(wire: Wire) -> None:
     track, slot = make_track(), make_slot()
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     for seq, payload in ((1, KEYFRAME), (2, DELTA), (2, DELTA), (1, KEYFRAME)):
         feed(track, seq, seq * 3000, payload)
     feed(track, 2, 6000, DELTA, repaired=True)
@@ -153,9 +182,9 @@ def test_a_packet_that_comes_twice_goes_out_once(wire: Wire) -> None:
 
 def test_a_late_packet_from_before_the_start_is_not_sent(wire: Wire) -> None:
     track, slot, old = make_track(), make_slot(), make_slot()
-    old.show(track, 0.0)
+    show(old, track, 0.0)
     feed(track, 10, 0, KEYFRAME)
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     feed(track, 12, 6000, KEYFRAME)
     feed(track, 11, 3000)
     assert [p.timestamp - wire.of(slot)[0].timestamp for p in wire.of(slot)] == [0]
@@ -164,11 +193,11 @@ def test_a_late_packet_from_before_the_start_is_not_sent(wire: Wire) -> None:
 
 def test_retransmissions_carry_the_original_number(wire: Wire) -> None:
     track, slot = make_track(), make_slot()
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     feed(track, 10, 0, KEYFRAME)
     feed(track, 11, 3000)
     first = wire.of(slot)[0].seq
-    assert slot.retransmit(cast("Batch", None), [(first + 1) & 0xFFFF, (first + 5) & 0xFFFF], 10) == 1
+    assert slot.retransmit([(first + 1) & 0xFFFF, (first + 5) & 0xFFFF], 10_000, 0.0, 1.0) > 0
     again = wire.sent[-1]
     assert again.ssrc == slot.rtx_ssrc
     assert again.payload_type == 101
@@ -176,39 +205,44 @@ def test_retransmissions_carry_the_original_number(wire: Wire) -> None:
     assert again.timestamp == wire.of(slot)[1].timestamp
 
 
-def test_without_rtx_the_very_same_packet_goes_out_again(wire: Wire) -> None:
+def test_without_rtx_the_very_same_packet_goes_out_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     feed(track, 10, 0, b"a")
     before = wire.of(slot)[0]
-    slot.retransmit(cast("Batch", None), [before.seq], 10)
-    assert wire.of(slot) == [before, before]
+    repeated: list[tuple[bytes, int, int, int, int]] = []
+    monkeypatch.setattr(Carrier, "repeat", lambda _self, *what: repeated.append(what))
+    slot.retransmit([before.seq], 10_000, 0.0, 1.0)
+    (packet, _, out, timestamp, ssrc) = repeated[0]
+    again = Sent(packet[1] & 0x7F, out & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc, payload_of(packet))
+    assert again == before
 
 
 def test_a_packet_of_the_former_publisher_can_still_be_had(wire: Wire) -> None:
     first, second, slot = make_track(), make_track(), make_slot()
-    slot.show(first, 0.0)
+    show(slot, first, 0.0)
     feed(first, 10, 0, KEYFRAME)
     lost = wire.of(slot)[0]
-    slot.show(second, 1.0)
+    show(slot, second, 1.0)
     feed(second, 90, 0, KEYFRAME, 1.1)
-    assert slot.retransmit(cast("Batch", None), [lost.seq], 10) == 1
+    assert slot.retransmit([lost.seq], 10_000, 0.0, 2.0) > 0
     assert wire.sent[-1].payload[2:] == KEYFRAME
     assert wire.sent[-1].timestamp == lost.timestamp
 
 
 def test_repairs_have_a_budget(wire: Wire) -> None:
     track, slot = make_track(), make_slot()
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     for n in range(20):
         feed(track, n, n * 3000, KEYFRAME)
     first = wire.of(slot)[0].seq
-    assert slot.retransmit(cast("Batch", None), [first + n for n in range(20)], 7) == 7
+    assert slot.retransmit([first + n for n in range(20)], 150, 0.0, 1.0) < 180
+    assert slot.retransmitted < 10
 
 
 def test_a_muted_stretch_leaves_no_hole(wire: Wire) -> None:
     track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
-    slot.show(track, 0.0)
+    show(slot, track, 0.0)
     feed(track, 10, 0, b"a")
     track.muted = True
     feed(track, 11, 960, b"secret")
@@ -222,7 +256,7 @@ def test_a_muted_stretch_leaves_no_hole(wire: Wire) -> None:
 
 def test_a_slot_whose_browser_lacks_the_codec_stays_empty() -> None:
     slot = make_slot(Codec("H264", {"profile-level-id": "42e01f", "packetization-mode": "1"}))
-    assert not slot.show(make_track(VP8), 0.0)
+    assert not slot.show(source_of(make_track(VP8)), 0.0)
     assert slot.track is None
 
 
@@ -256,13 +290,14 @@ def test_no_number_is_ever_used_for_two_packets(steps: list[tuple[int, int, bool
     patch = pytest.MonkeyPatch()
     wire = Wire()
     patch.setattr(track_module, "forward", wire.forward)
+    patch.setattr(carrier_module, "forward", wire.forward)
     try:
         tracks, slot = [make_track() for _ in range(3)], make_slot()
         seqs = [65_500, 10, 32_760]
         for number, (which, step, switch) in enumerate(steps):
             now = number * 0.02
-            if switch:
-                slot.show(tracks[which], now)
+            if switch and slot.track is not tracks[which]:
+                show(slot, tracks[which], now)
             seqs[which] += step
             feed(tracks[which], seqs[which], number * 3000, KEYFRAME + bytes((number,)), now)
         used: dict[int, bytes] = {}

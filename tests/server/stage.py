@@ -17,11 +17,14 @@ from yarl import URL
 from liveclass.catalogue.store import Catalogue
 from liveclass.config import Settings
 from liveclass.errors import PeerError
+from liveclass.recording.catchup import Rendition
+from liveclass.recording.follow import CatchupStream
 from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
-from liveclass.relay.ports import Answer, CloseReason, Direction, MediaListener, Person
+from liveclass.relay.ports import Answer, CloseReason, Direction, MediaListener, Person, Rung
 from liveclass.relay.source import Sink, SourceHandle, SourceKind
 from liveclass.server.app import RUNNER, Services, build_app
 from liveclass.server.lessons import Lessons
+from liveclass.server.welcome import IceServers
 
 ADMIN = "an-admin-token-for-tests-only"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN}"}
@@ -87,6 +90,7 @@ class FakeMedia:
         self.sessions: dict[str, FakeSession] = {}
         self.muted: dict[tuple[str, str], bool] = {}
         self.sending: dict[tuple[str, str], Sequence[SourceKind] | None] = {}
+        self.watching: list[tuple[str, str, bool, Rung]] = []
         self.sinks: list[tuple[str, Sink]] = []
         self.reached_at: list[str] = []
         self.count = 0
@@ -144,6 +148,9 @@ class FakeMedia:
     def set_sending(self, lesson: str, participant: str, kinds: Sequence[SourceKind] | None) -> None:
         self.sending[lesson, participant] = kinds
 
+    def set_watching(self, lesson: str, participant: str, *, live: bool, ceiling: Rung) -> None:
+        self.watching.append((lesson, participant, live, ceiling))
+
     def add_sink(self, lesson: str, sink: Sink) -> None:
         self.sinks.append((lesson, sink))
 
@@ -190,6 +197,9 @@ class FakeRecordings:
         if file is None:
             raise PeerError("There is no such file.", status=404, code="not_found")
         return file
+
+    async def catchup(self, lesson_id: str, from_ms: int, rendition: Rendition, /) -> CatchupStream:
+        raise PeerError("This lesson is not recorded.", status=404, code="no_recording")
 
 
 class Page:
@@ -310,6 +320,7 @@ async def build(
     clock: Clock | None = None,
     static_dir: Path | None = None,
     relay_stats: Callable[[], Mapping[str, float | int]] = some_figures,
+    ice_servers: IceServers = lambda _who: (),
     **settings: Any,
 ) -> Stage:
     """A server on the data of `folder`; one built later on the same folder is that server after a restart."""
@@ -324,6 +335,7 @@ async def build(
         signing_key=SIGNING_KEY,
         monotonic=clock.monotonic,
         wall=clock.wall,
+        ice_servers=ice_servers,
     )
     media, recordings = FakeMedia(lessons), FakeRecordings()
     lessons.attach(media, recordings)

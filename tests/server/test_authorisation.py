@@ -58,6 +58,8 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("POST", "/api/lessons/{lesson}/end"): ADMIN_ONLY,
     ("POST", "/api/lessons/{lesson}/links/{role}/rotate"): ADMIN_ONLY,
     ("POST", "/api/lessons/{lesson}/links/{role}/revoke"): ADMIN_ONLY,
+    ("GET", "/api/line"): OPEN,
+    ("GET", "/api/catchup/{lesson}"): MEDIA,
     ("GET", "/api/replays/{lesson}"): REPLAY,
     ("GET", "/media/{lesson}/{name}"): REPLAY,
     ("HEAD", "/media/{lesson}/{name}"): REPLAY,
@@ -85,7 +87,15 @@ TABLE: dict[tuple[str, str], Expected] = {
     **{
         (method, path): OPEN
         for method in ("GET", "HEAD")
-        for path in ("/", "/teach/{lesson}", "/class/{lesson}", "/replay/{lesson}", "/assets/{path:.+}", "/favicon.ico")
+        for path in (
+            "/",
+            "/teach/{lesson}",
+            "/class/{lesson}",
+            "/replay/{lesson}",
+            "/assets/{path:.+}",
+            "/favicon.ico",
+            "/sw.js",
+        )
     },
 }
 

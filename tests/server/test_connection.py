@@ -24,7 +24,7 @@ def connect(socket: SlowSocket, *, limit: int = 4) -> tuple[Connection, list[str
     """A connection and what was cut."""
     cut: list[str] = []
     count = iter(range(100))
-    return Connection(socket, lambda: f"welcome {next(count)}", lambda: cut.append("cut"), limit=limit), cut
+    return Connection(socket, lambda: [f"welcome {next(count)}", "slots"], lambda: cut.append("cut"), limit=limit), cut
 
 
 async def test_messages_follow_the_welcome_in_order_and_the_close_comes_last() -> None:
@@ -39,7 +39,7 @@ async def test_messages_follow_the_welcome_in_order_and_the_close_comes_last() -
     made.close(1008, "later")
     made.send("never")
     assert await running == (1012, "restarting")
-    assert socket.sent == ["welcome 0", "a", "b"]
+    assert socket.sent == ["welcome 0", "slots", "a", "b"]
 
 
 async def test_what_the_first_welcome_will_say_anyway_is_not_said_again() -> None:
@@ -47,10 +47,10 @@ async def test_what_the_first_welcome_will_say_anyway_is_not_said_again() -> Non
     socket.gate.set()
     made, _ = connect(socket)
     made.send("already in the welcome")
-    made.send_after_welcome("slots")
+    made.send_after_welcome("error")
     made.close(1000, "")
     await made.run()
-    assert socket.sent == ["welcome 0", "slots"]
+    assert socket.sent == ["welcome 0", "slots", "error"]
 
 
 async def test_a_slow_page_is_given_one_fresh_welcome_for_all_that_it_missed() -> None:
@@ -66,7 +66,7 @@ async def test_a_slow_page_is_given_one_fresh_welcome_for_all_that_it_missed() -
     made.send("after")
     made.close(1000, "")
     await running
-    assert socket.sent == ["welcome 0", "welcome 1", "after"]
+    assert socket.sent == ["welcome 0", "welcome 1", "slots", "after"]
 
 
 async def test_a_page_that_takes_nothing_at_all_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

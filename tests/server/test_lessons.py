@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from liveclass.lesson.members import LessonSnapshot
-from liveclass.server.lessons import Held
+from liveclass.server.held import Held
 from liveclass.server.snapshots import Snapshots
 from tests.server.stage import PATIENCE_S, Stage, bearer, build, participants
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from liveclass.relay.plane import TOTALS, Plane
+from liveclass.relay.plane import Plane
+from liveclass.relay.totals import TOTALS, rungs
 from tests.server.conftest import Live
 from tests.server.stage import PATIENCE_S, Stage, bearer, build
 
@@ -45,6 +46,28 @@ async def test_what_happens_is_counted(stage: Stage) -> None:
     assert seen["liveclass_relay_packets_forwarded_total"] == 7
     assert seen["liveclass_relay_rooms"] == 1
     assert seen['liveclass_http_requests_total{method="POST",status="201"}'] == 2
+
+
+async def test_how_the_rooms_fare_is_counted(tmp_path: Path) -> None:
+    stage = await build(tmp_path, relay_stats=lambda: {"rung_full": 3, "rung_sound": 1, "probe_bytes_total": 5})
+    lesson = await stage.lesson()
+    teacher = await stage.enter(lesson["id"], lesson["teacher_token"], 1)
+    rooms = [await stage.enter(lesson["id"], lesson["classroom_token"], 10 + n) for n in range(4)]
+    await teacher.say("start_lesson")
+    await teacher.settled()
+    for room in rooms:
+        await stage.post(lesson["whep_url"], room.welcome["media_token"])
+    await rooms[0].say("report", receiving={"behind_s": 12})
+    await rooms[0].settled()
+    stage.media.close_participant(lesson["id"], rooms[3].welcome["you"], "subscribe", "timeout")
+    seen = await figures(stage)
+    assert seen["liveclass_rooms_reconnecting"] == 1
+    assert seen["liveclass_rooms_behind"] == 1
+    assert seen["liveclass_catchup_streams"] == 0
+    assert seen['liveclass_relay_subscribers{rung="full"}'] == 3
+    assert seen['liveclass_relay_subscribers{rung="sound"}'] == 1
+    assert seen["liveclass_relay_probe_bytes_total"] == 5
+    await stage.close()
 
 
 async def test_dropped_datagrams_are_counted_by_why_they_were(live: Live) -> None:
@@ -126,7 +149,8 @@ async def test_every_figure_is_described(stage: Stage) -> None:
 
 
 def test_every_figure_of_the_media_plane_is_described() -> None:
-    names = {*TOTALS, *re.findall(r'"(\w+)":', inspect.getsource(Plane.stats))} - {"malformed"}
+    sources = "".join(inspect.getsource(one) for one in (Plane.stats, rungs))
+    names = {*TOTALS, *re.findall(r'(?:"(\w+)":)', sources), *re.findall(r'\["(\w+)"\]', sources)} - {"malformed"}
     described = (DOCS / "metrics.md").read_text("utf-8")
     assert len(names) > 10
     assert [name for name in sorted(names) if f"`liveclass_relay_{name}`" not in described] == []

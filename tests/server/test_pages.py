@@ -24,6 +24,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     script.write_bytes(SCRIPT)
     script.with_name("class-abc123.js.gz").write_bytes(gzip.compress(SCRIPT))
     script.with_name("class-abc123.js.br").write_bytes(b"as if brotli")
+    (folder / "sw.js").write_bytes(b"self.addEventListener('fetch', () => {})")
     (tmp_path / "secret.txt").write_text("secret")
     (folder / ".built-from").write_text("hash")
     made = await build(tmp_path, static_dir=folder)
@@ -88,6 +89,22 @@ async def test_each_coding_has_an_entity_tag_of_its_own(stage: Stage) -> None:
         for coding in ("br", "gzip", "identity")
     }
     assert len(tags) == 3
+
+
+async def test_the_service_worker_may_stand_for_every_page_and_is_asked_for_each_time(stage: Stage) -> None:
+    response = await stage.client.get("/sw.js")
+    assert (response.status, response.content_type) == (200, "text/javascript")
+    assert response.headers["Service-Worker-Allowed"] == "/"
+    assert response.headers["Cache-Control"] == "no-cache"
+    assert "connect-src 'self'" in response.headers["Content-Security-Policy"]
+    again = await stage.client.get("/sw.js", headers={"If-None-Match": response.headers["ETag"]})
+    assert again.status == 304
+
+
+async def test_without_a_service_worker_there_is_none(tmp_path: Path) -> None:
+    made = await build(tmp_path, static_dir=tmp_path / "none")
+    assert (await made.client.get("/sw.js")).status == 404
+    await made.close()
 
 
 @pytest.mark.parametrize(

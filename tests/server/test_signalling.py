@@ -196,6 +196,8 @@ MALFORMED: dict[str, list[dict[str, Any]]] = {
         {"receiving": {"delay_ms": -1}},
         {"receiving": {"loss_percent": 1e400}},
     ],
+    "watch": [{"live": "yes"}, {"ceiling": "best"}, {"ceiling": ""}],
+    "jump_to_live": [{}, {"participant": ""}, {"participant": "nobody"}],
     "ping": [{"n": -1}, {"n": 2**60}, {"n": "a"}],
 }
 
@@ -245,6 +247,7 @@ async def test_only_teachers_start_call_mute_and_end(stage: Stage) -> None:
         ("end_lesson", {}),
         ("call", {"participant": me}),
         ("mute", {"participant": me, "muted": True}),
+        ("jump_to_live", {"participant": me}),
     ):
         await room.say(kind, **fields)
         assert (await room.next())["code"] == "teachers_only"
@@ -422,7 +425,7 @@ async def test_a_call_is_lost_when_its_classroom_stays_away(stage: Stage) -> Non
     await teacher.settled()
     await room.socket.close()
     await teacher.about(room.welcome["you"])
-    stage.clock.advance(119)
+    stage.clock.advance(stage.settings.call_grace_s - 1)
     await stage.lessons.housekeep()
     assert await teacher.settled() == []
     stage.clock.advance(2)

@@ -5,8 +5,9 @@ import time
 
 from aioice import stun
 
+from liveclass.transport.counters import ECHOES_PER_S
 from liveclass.transport.dtls import Identity
-from liveclass.transport.endpoint import ECHOES_PER_S, Endpoint
+from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.ice import answer_to_stranger
 
 PADDING = b"\x80\x22\x00\x18" + bytes(24)

@@ -172,7 +172,9 @@ async def tab_through(page: "Page") -> None:
     assert not missed, missed
 
 
-@pytest.mark.parametrize("story", ["teach-before", "teach-called", "teach-ended", "class-enter", "class-live"])
+@pytest.mark.parametrize(
+    "story", ["teach-before", "teach-called", "teach-figures", "teach-ended", "class-enter", "class-live"]
+)
 async def test_every_control_is_reached_by_tab_and_shows_it(stories: str, story: str) -> None:
     async with window("about:blank") as page:
         await tell(page, stories, story)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from liveclass.lesson.messages import ServerMessage, SourceKind
+from liveclass.lesson.messages import Rung, ServerMessage, SourceKind
 
 MediaDirection = Literal["publish", "subscribe"]
 MediaReason = Literal["call_ended", "lesson_ended", "deleted", "replaced", "timeout", "shutdown", "peer_closed"]
@@ -43,6 +43,15 @@ class SetSending:
 
 
 @dataclass(frozen=True, slots=True)
+class SetWatching:
+    """What the participant's page wants of the live media (`messages.Watch`)."""
+
+    participant: str
+    live: bool
+    ceiling: Rung
+
+
+@dataclass(frozen=True, slots=True)
 class LessonStarted:
     """The lesson is live: store it, begin the recording."""
 
@@ -56,4 +65,4 @@ class LessonEnded:
     at_ms: int
 
 
-Effect = Send | CloseMedia | SetMuted | SetSending | LessonStarted | LessonEnded
+Effect = Send | CloseMedia | SetMuted | SetSending | SetWatching | LessonStarted | LessonEnded

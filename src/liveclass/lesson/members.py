@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from liveclass.lesson.effects import MediaDirection
-from liveclass.lesson.messages import Devices, Participant, Receiving, Role, SourceKind
+from liveclass.lesson.messages import Devices, Layer, LinkState, Participant, Receiving, Role, SourceKind, Watch
 
 NOTHING_RECEIVED = Receiving()
 NOTHING_SENT = Devices()
+UNKNOWN_LINK = LinkState()
+EVERYTHING = Watch()
 
 
 def participant_id(lesson: str, role: Role, identity: str) -> str:
@@ -31,7 +33,12 @@ class Member:
         anonymous: came by WHIP or WHEP with the link's token alone (OBS, a player), so has no page and no identity.
         address: where it last came from, opaque; lets a plain WHIP request find its called classroom.
         offline_since: the caller's clock in seconds; None while online.
+        absent_since: the same for the participant as a whole: None while its page is there or its media flows.
         said_devices: its page has said what it sends; until then whatever arrives is shown.
+        link: what the relay makes of its downlink.
+        link_told: when it last heard that itself, seconds.
+        watching: what its page wants of the live media.
+        layers: which layers of its sources somebody takes, as far as the relay has said.
         sessions: the open media session of each direction.
     """
 
@@ -42,6 +49,7 @@ class Member:
     address: str = ""
     online: bool = True
     offline_since: float | None = None
+    absent_since: float | None = None
     called: bool = False
     muted: bool = False
     devices: Devices = NOTHING_SENT
@@ -49,6 +57,10 @@ class Member:
     receiving: Receiving = NOTHING_RECEIVED
     report_due: float | None = None
     report_sent: float = float("-inf")
+    link: LinkState = UNKNOWN_LINK
+    link_told: float = float("-inf")
+    watching: Watch = EVERYTHING
+    layers: dict[SourceKind, tuple[Layer, ...]] = field(default_factory=dict)
     sessions: dict[MediaDirection, str] = field(default_factory=dict)
 
     @property
@@ -79,7 +91,7 @@ class Member:
         self.said_devices = False
 
     def view(self, viewer: Role) -> Participant:
-        """As `viewer` may see it: what a room receives is for teachers only."""
+        """As `viewer` may see it: what a room receives, and how its link is, are for teachers only."""
         return Participant(
             id=self.id,
             role=self.role,
@@ -89,6 +101,7 @@ class Member:
             muted=self.muted,
             devices=self.devices,
             receiving=self.receiving if viewer == "teacher" else NOTHING_RECEIVED,
+            link=self.link if viewer == "teacher" else UNKNOWN_LINK,
         )
 
 

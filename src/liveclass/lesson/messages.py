@@ -20,6 +20,11 @@ LessonState = Literal["waiting", "live", "ended"]
 RecordingState = Literal["off", "recording", "paused", "stopped", "finished"]
 Quality = Literal["good", "weak", "none", "off"]
 SourceKind = Literal["microphone", "camera", "screen"]
+Rung = Literal["full", "reduced", "screen", "sound", "thin", "reconnecting"]
+"""What a classroom's link carries now, from the top: full picture; a smaller or slower one; screen or slides only;
+sound only; thin sound with redundancy; nothing at the moment."""
+Layer = Literal["low", "middle", "high", "full", "thin"]
+"""Camera and screen come in low, middle and high; a microphone in full and thin."""
 
 
 class Devices(Struct, frozen=True, omit_defaults=True):
@@ -34,6 +39,11 @@ class Receiving(Struct, frozen=True, omit_defaults=True):
     """What a page receives now, measured by the page itself (getStats) and sent every two seconds.
 
     `off` means that nobody sends that medium; `none` that it is sent and does not arrive.
+
+    Attributes:
+        behind_s: how far what the room hears lies behind the live lesson while it catches up from the recording; null
+            when it is live.
+        used_mb: what this lesson has cost the room's data plan so far, megabytes.
     """
 
     sound: Quality = "off"
@@ -41,6 +51,22 @@ class Receiving(Struct, frozen=True, omit_defaults=True):
     delay_ms: Annotated[int, Meta(ge=0, le=600_000)] | None = None
     kbps: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     loss_percent: Annotated[float, Meta(ge=0, le=100)] | None = None
+    behind_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    used_mb: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class LinkState(Struct, frozen=True, omit_defaults=True):
+    """What the relay makes of a classroom's downlink.
+
+    Attributes:
+        rung: empty while nothing is sent to it.
+        kbps: what the link is believed to carry; null while that is not measured.
+        loss_percent: of all packets sent to it, before any repair.
+    """
+
+    rung: Rung | Literal[""] = ""
+    kbps: int | None = None
+    loss_percent: float | None = None
 
 
 class Hello(Struct, frozen=True, tag="hello"):
@@ -99,13 +125,33 @@ class Report(Struct, frozen=True, tag="report"):
     receiving: Receiving
 
 
+class Watch(Struct, frozen=True, tag="watch"):
+    """What this page wants of the live media; each `Hello` sets it back to everything, so pages say it after each.
+
+    Attributes:
+        live: false while the page plays from the recording: the relay then sends it nothing, to leave the link to that.
+        ceiling: the best rung that this page wants, by the person's choice or by the lesson's data budget.
+    """
+
+    live: bool = True
+    ceiling: Rung = "full"
+
+
+class JumpToLive(Struct, frozen=True, tag="jump_to_live"):
+    """Teachers only: that classroom skips what it has missed."""
+
+    participant: Id
+
+
 class Ping(Struct, frozen=True, tag="ping"):
     """Answered by `Pong` at once; pages send one every 5 s and take 12 s of silence for a dead socket."""
 
     n: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
-ClientMessage = Hello | Rename | StartLesson | EndLesson | SetDevices | Call | EndCall | Mute | Report | Ping
+ClientMessage = (
+    Hello | Rename | StartLesson | EndLesson | SetDevices | Call | EndCall | Mute | Report | Watch | JumpToLive | Ping
+)
 
 
 class Participant(Struct, frozen=True):
@@ -119,6 +165,7 @@ class Participant(Struct, frozen=True):
     muted: bool = False
     devices: Devices = Devices()
     receiving: Receiving = Receiving()
+    link: LinkState = LinkState()
 
 
 class LessonInfo(Struct, frozen=True):
@@ -155,6 +202,14 @@ class Slot(Struct, frozen=True):
     kind: SourceKind | Literal[""] = ""
 
 
+class IceServer(Struct, frozen=True, omit_defaults=True):
+    """As `RTCIceServer`: a TURN server with credentials that expire (`docs/operate.md`)."""
+
+    urls: list[str]
+    username: str = ""
+    credential: str = ""
+
+
 class Welcome(Struct, frozen=True, tag="welcome"):
     """The answer to `Hello`: everything a page needs to draw itself; sent again whole after each reconnect.
 
@@ -162,6 +217,9 @@ class Welcome(Struct, frozen=True, tag="welcome"):
         media_token: the bearer token for this participant's WHIP and WHEP requests.
         replay_url: set for teachers; for classrooms once the lesson is over, where the server opens replays to them.
         server_time_ms: so that pages with a wrong clock count down rightly.
+        catchup_url: where a live lesson's missed minutes are streamed from (`docs/api.md`); empty where nothing is
+            recorded.
+        ice_servers: for networks that let no UDP through; empty where the server has none.
     """
 
     you: str
@@ -174,6 +232,8 @@ class Welcome(Struct, frozen=True, tag="welcome"):
     whep_url: str
     server_time_ms: int
     replay_url: str = ""
+    catchup_url: str = ""
+    ice_servers: list[IceServer] = []
 
 
 class LessonChanged(Struct, frozen=True, tag="lesson_changed"):
@@ -203,6 +263,27 @@ class SlotsChanged(Struct, frozen=True, tag="slots_changed"):
 
     session: str
     slots: list[Slot]
+
+
+class LinkChanged(Struct, frozen=True, tag="link_changed"):
+    """To a classroom itself: what its link carries now. (Teachers find every classroom's in `Participant.link`.)"""
+
+    link: LinkState
+
+
+class LayersWanted(Struct, frozen=True, tag="layers_wanted"):
+    """To a publisher: which layers of one of its sources somebody takes now; the others may rest.
+
+    Attributes:
+        layers: empty when nobody takes any; the lowest of a camera is always wanted while anyone is in the lesson.
+    """
+
+    kind: SourceKind
+    layers: list[Layer]
+
+
+class JumpNow(Struct, frozen=True, tag="jump_now"):
+    """To a classroom that catches up: the volunteer asks it to skip to the live lesson."""
 
 
 class MediaClosed(Struct, frozen=True, tag="media_closed"):
@@ -235,6 +316,9 @@ ServerMessage = (
     | ParticipantLeft
     | RecordingChanged
     | SlotsChanged
+    | LinkChanged
+    | LayersWanted
+    | JumpNow
     | MediaClosed
     | ErrorMessage
     | Pong

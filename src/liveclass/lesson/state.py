@@ -4,14 +4,14 @@ Pure: validated messages and `now` go in, effects come out, and a refusal (`Peer
 Knows no socket, packet, database or token; a participant is whoever the caller says it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from msgspec.structs import replace
 
 from liveclass.errors import PeerError
-from liveclass.lesson import names
+from liveclass.lesson import links, names
 from liveclass.lesson.effects import (
     CloseMedia,
     Effect,
@@ -23,7 +23,15 @@ from liveclass.lesson.effects import (
     SetMuted,
     SetSending,
 )
-from liveclass.lesson.members import NOTHING_RECEIVED, NOTHING_SENT, LessonSnapshot, Member, MemberSnapshot
+from liveclass.lesson.links import Audience
+from liveclass.lesson.members import (
+    EVERYTHING,
+    NOTHING_RECEIVED,
+    NOTHING_SENT,
+    LessonSnapshot,
+    Member,
+    MemberSnapshot,
+)
 from liveclass.lesson.messages import (
     Call,
     ClientMessage,
@@ -31,9 +39,13 @@ from liveclass.lesson.messages import (
     EndCall,
     EndLesson,
     Hello,
+    JumpNow,
+    JumpToLive,
+    Layer,
     LessonChanged,
     LessonInfo,
     LessonState,
+    LinkState,
     MediaClosed,
     Mute,
     Participant,
@@ -46,9 +58,11 @@ from liveclass.lesson.messages import (
     Rename,
     Report,
     Role,
+    ServerMessage,
     SetDevices,
     SourceKind,
     StartLesson,
+    Watch,
 )
 
 LessonEvent = Literal["start", "end"]
@@ -62,16 +76,13 @@ TRANSITIONS: dict[tuple[LessonState, LessonEvent], LessonState] = {
 }
 """Two volunteers may press the same button, so starting a live lesson and ending an ended one change nothing."""
 
-REPORTS_PER_S = 40.0
-"""Reports of reception that a teacher's page gets per second from all rooms together: what an old laptop redraws."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds of one lesson.
 
     Attributes:
-        call_grace_s: a called classroom that stays offline this long loses the call.
+        call_grace_s: a called classroom without page and media for this long loses the call.
         lead_grace_s: a lead teacher gone this long hands the lead to the next who publishes.
         abandoned_after_s: a live lesson without any teacher for this long ends by itself, or it would record for ever.
     """
@@ -79,7 +90,7 @@ class Limits:
     max_participants: int = 500
     max_teachers: int = 2
     max_called: int = 3
-    call_grace_s: float = 120.0
+    call_grace_s: float = 600.0
     lead_grace_s: float = 60.0
     abandoned_after_s: float = 7200.0
 
@@ -144,9 +155,9 @@ class Lesson:
         """When `tick` has something to do next; None: never, as things are."""
         due = [m.report_due for m in self._members.values() if m.report_due is not None]
         due += [
-            m.offline_since + self.limits.call_grace_s
+            m.absent_since + self.limits.call_grace_s
             for m in self._members.values()
-            if m.called and m.offline_since is not None
+            if m.called and m.absent_since is not None
         ]
         if self.state == "live" and self._teacherless_since is not None:
             due.append(self._teacherless_since + self.limits.abandoned_after_s)
@@ -172,6 +183,9 @@ class Lesson:
             if wanted:
                 member.name = names.distinct(wanted, self._names(but=who))
         self._set_online(member, True, now)
+        # Whether this is the page of before or one loaded anew cannot be known, and a new one that got nothing because
+        # of what the old one wished would stay silent for good: so a page says its wishes after each hello.
+        effects += links.watch(member, EVERYTHING)
         return effects + self._tell(member, but=who)
 
     def leave(self, who: str, now: float) -> list[Effect]:
@@ -229,13 +243,17 @@ class Lesson:
             PeerError: it asks for what it may not have; nothing has changed.
         """
         me = self._required(who)
-        if isinstance(message, (StartLesson, EndLesson, Call, Mute)) and me.role != "teacher":
+        if isinstance(message, (StartLesson, EndLesson, Call, Mute, JumpToLive)) and me.role != "teacher":
             raise PeerError("Only a teacher can do this.", status=403, code="teachers_only")
         match message:
             case Ping():
                 return [Send((who,), Pong(message.n))]
             case Report():
-                return self._report(me, message, now)
+                return links.reported(me, message.receiving, now, self._audience())
+            case Watch():
+                return [] if self.state == "ended" else links.watch(me, message)
+            case JumpToLive():
+                return self._jump(message.participant)
             case SetDevices():
                 return self._set_devices(me, message.devices)
             case Rename():
@@ -273,10 +291,14 @@ class Lesson:
         for member in list(self._members.values()):
             if not member.online:
                 effects += self._remove(member)
-            elif member.called or member.devices != NOTHING_SENT:
+                continue
+            for_teachers = links.forget(member)
+            if member.called or member.devices != NOTHING_SENT:
                 member.called = member.muted = False
                 member.forget_devices()
                 effects += self._tell(member)
+            elif for_teachers and (teachers := self._online("teacher")):
+                effects.append(Send(teachers, ParticipantChanged(member.view("teacher"))))
         return effects
 
     def set_recording(self, recording: RecordingInfo) -> list[Effect]:
@@ -331,11 +353,18 @@ class Lesson:
             self.lead = who
             self.revision += 1
         me.sessions[direction] = session
-        self._watch_teachers(now)
+        self._presence_changed(me, now)
         if direction == "subscribe":
-            return []
+            return links.watching(me)
         # The relay is told of a participant only while it publishes, so all of it with each session.
-        return [SetMuted(who, me.muted), SetSending(who, me.sending)]
+        return [SetMuted(who, me.muted), SetSending(who, me.sending), *links.layers(me)]
+
+    def media_connected(self, who: str, direction: MediaDirection, now: float) -> list[Effect]:
+        """Media can flow in the session of that direction."""
+        me = self._members.get(who)
+        if me is None or direction != "subscribe":
+            return []
+        return links.link_connected(me, now, self._audience())
 
     def media_closed(
         self, who: str, direction: MediaDirection, session: str, reason: MediaReason, now: float
@@ -350,16 +379,35 @@ class Lesson:
         if me.sessions.get(direction) != session:
             return effects
         del me.sessions[direction]
-        self._watch_teachers(now)
+        self._presence_changed(me, now)
         # A replaced session has its successor at once: the participant has not gone anywhere.
         if reason == "replaced":
             return effects
         if direction == "publish" and (me.anonymous or not me.online) and me.devices != NOTHING_SENT:
             me.forget_devices()
             effects += self._tell(me)
+        if direction == "subscribe":
+            effects += links.link_lost(me, self.state, now, self._audience())
         if me.anonymous and not me.sessions:
             effects += self._anonymous_gone(me, now)
         return effects
+
+    def link_changed(self, who: str, link: LinkState, now: float) -> list[Effect]:
+        """The relay says what the link to `who` carries."""
+        me = self._members.get(who)
+        if me is None or "subscribe" not in me.sessions or self.state == "ended":
+            return []
+        return links.link_changed(me, link, now, self._audience())
+
+    def layers_wanted(self, who: str, kind: SourceKind, layers: Sequence[Layer]) -> list[Effect]:
+        """The relay says which layers of a source of `who` somebody takes."""
+        me = self._members.get(who)
+        return [] if me is None or self.state == "ended" else links.layers_wanted(me, kind, layers)
+
+    def beside_welcome(self, who: str) -> list[ServerMessage]:
+        """What the page of `who` must know that its `Welcome` does not hold."""
+        me = self._members.get(who)
+        return [] if me is None else links.beside_welcome(me)
 
     def sources_changed(self, who: str, kinds: Iterable[SourceKind]) -> list[Effect]:
         """What arrives from `who`. A page says itself what it sends; for those without a page this is the word."""
@@ -397,11 +445,11 @@ class Lesson:
             return self.end(wall_ms)
         for member in self._members.values():
             if member.report_due is not None and now >= member.report_due:
-                effects += self._forward_report(member, now)
+                effects += links.forward(member, now, self._audience())
             if (
                 member.called
-                and member.offline_since is not None
-                and now >= member.offline_since + self.limits.call_grace_s
+                and member.absent_since is not None
+                and now >= member.absent_since + self.limits.call_grace_s
             ):
                 effects += self._end_call(member)
         return effects
@@ -422,6 +470,9 @@ class Lesson:
 
     def _online(self, role: Role | None = None) -> tuple[str, ...]:
         return tuple(m.id for m in self._members.values() if m.online and not m.anonymous and role in (None, m.role))
+
+    def _audience(self) -> Audience:
+        return Audience(self._online("teacher"), sum(m.online for m in self._members.values()))
 
     def _tell(self, member: Member, *, but: str = "") -> list[Effect]:
         """Everyone hears of `member`, the teachers with what it receives; a change worth keeping over a restart."""
@@ -463,9 +514,13 @@ class Lesson:
     def _set_online(self, member: Member, online: bool, now: float) -> None:
         member.online = online
         member.offline_since = None if online else now
-        self._watch_teachers(now)
+        self._presence_changed(member, now)
 
-    def _watch_teachers(self, now: float) -> None:
+    def _presence_changed(self, member: Member, now: float) -> None:
+        if member.present:
+            member.absent_since = None
+        elif member.absent_since is None:
+            member.absent_since = now
         if any(m.role == "teacher" and m.present for m in self._members.values()):
             self._teacherless_since = None
         elif self._teacherless_since is None:
@@ -477,7 +532,7 @@ class Lesson:
             self._set_online(member, False, now)
             return self._tell(member)
         effects = self._remove(member)
-        self._watch_teachers(now)
+        self._presence_changed(member, now)
         return effects
 
     def _rename(self, me: Member, name: str) -> list[Effect]:
@@ -532,22 +587,15 @@ class Lesson:
         dropped: list[Effect] = [SetMuted(member.id, muted)] if member.publishing else []
         return [*dropped, *self._tell(member)]
 
-    def _report(self, me: Member, message: Report, now: float) -> list[Effect]:
-        if message.receiving == me.receiving:
-            return []
-        me.receiving = message.receiving
-        online = sum(m.online for m in self._members.values())
-        earliest = me.report_sent + max(1.0, online / REPORTS_PER_S)
-        if now < earliest:
-            me.report_due = earliest
-            return []
-        return self._forward_report(me, now)
-
-    def _forward_report(self, me: Member, now: float) -> list[Effect]:
-        me.report_due = None
-        me.report_sent = now
-        teachers = self._online("teacher")
-        return [Send(teachers, ParticipantChanged(me.view("teacher")))] if teachers else []
+    def _jump(self, target: str) -> list[Effect]:
+        member = self._required(target)
+        if self.state != "live":
+            raise PeerError("The lesson is not running.", status=409, code="lesson_not_live")
+        if member.role != "classroom" or member.anonymous:
+            raise PeerError("Only a classroom can catch up.", status=409, code="not_a_classroom")
+        if not member.online:
+            raise PeerError("This classroom is not here now.", status=409, code="participant_offline")
+        return [Send((target,), JumpNow())]
 
     def _restore(self, snapshot: LessonSnapshot, now: float) -> None:
         self.lead = snapshot.lead
@@ -562,6 +610,7 @@ class Lesson:
                 anonymous=kept.anonymous,
                 online=False,
                 offline_since=now,
+                absent_since=now,
                 called=kept.called and self.state == "live",
                 muted=kept.muted and self.state == "live",
             )

@@ -14,21 +14,19 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from liveclass.config import Settings, items
 from liveclass.errors import UsageError
 from liveclass.operate.certificates import RENEW_BEFORE, certificate_of
 from liveclass.operate.client import Client, Refused, Unreachable, local_url
+from liveclass.operate.doctor_media import ask_tcp, check_tcp, check_turn
+from liveclass.operate.finding import Finding
 from liveclass.operate.probe import binding_request, mapped_address
-from liveclass.transport.endpoint import own_addresses
-
-Level = Literal["ok", "warn", "fail"]
+from liveclass.transport.addresses import own_addresses
 
 # Sound and picture of one lesson at 1 Mbit/s, for an hour.
 LESSON_HOUR_BYTES = 450_000_000
@@ -45,22 +43,6 @@ PROBE_WAIT_S = 0.5
 SOCKET_BUFFER_BYTES = 2 * 1024 * 1024
 PROGRAM = Path(__file__)
 KERNEL_LIMITS = Path("/proc/sys/net/core")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        check: what was looked at, in a word or two.
-        message: what is so.
-        advice: what to do about it; empty when all is well.
-    """
-
-    check: str
-    level: Level
-    message: str
-    advice: str = ""
 
 
 def examine(settings: Settings, *, peer_url: str = "") -> Iterator[Finding]:
@@ -81,10 +63,12 @@ def examine(settings: Settings, *, peer_url: str = "") -> Iterator[Finding]:
     yield check_address(settings, told)
     if running:
         yield from check_udp(told, settings.udp_port)
+        yield from check_tcp(settings, told)
     else:
         yield Finding(
             "UDP", "warn", "not tested: no server runs here", "Start `liveclass serve`, then run the doctor again."
         )
+    yield from check_turn(settings, told)
     yield from check_limits()
     if peer_url:
         yield from check_peer(settings, peer_url)
@@ -314,6 +298,30 @@ def check_peer(settings: Settings, peer_url: str) -> Iterator[Finding]:
         )
     else:
         yield Finding("peer's UDP", "ok", f"{host} port {settings.udp_port} answers and sees this machine as {seen[0]}")
+    yield from _peer_tcp(settings, peer_url, host)
+
+
+def _peer_tcp(settings: Settings, peer_url: str, host: str) -> Iterator[Finding]:
+    url = urlsplit(peer_url)
+    pages = url.port or (443 if url.scheme == "https" else 80)
+    answering = [port for port in dict.fromkeys((pages, settings.udp_port)) if ask_tcp(host, port) is not None]
+    if not answering:
+        yield Finding(
+            "peer's TCP",
+            "warn",
+            f"no media on TCP {pages} and {settings.udp_port}: networks that block UDP need TURN",
+            f"Open TCP {settings.udp_port}, have liveclass itself listen on {pages}, or set turn_urls.",
+        )
+    elif pages not in answering:
+        yield Finding(
+            "peer's TCP",
+            "ok",
+            f"port {settings.udp_port} takes media; port {pages} does not: networks with only that one open need TURN",
+        )
+    else:
+        yield Finding(
+            "peer's TCP", "ok", f"media gets through where UDP is blocked: port {' and '.join(map(str, answering))}"
+        )
 
 
 def _skew(date: str, now: float) -> Finding:

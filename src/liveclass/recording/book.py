@@ -15,10 +15,14 @@ from liveclass.recording.fmp4 import VIDEO_TIMESCALE
 from liveclass.recording.model import Clip, ClipKind, Manifest, Part, Problem, RecordingState, RecordingStatus
 
 MAIN = "main"
-TrackKind = Literal["main", "screen", "voice", "classroom"]
+LOW = "low"
+TrackKind = Literal["main", "low", "screen", "voice", "classroom"]
+
+WHOLE_LESSON: frozenset[TrackKind] = frozenset({"main", "low"})
+"""Tracks on the time of the replay, which go on in each part; the others are clips."""
 
 # Every name that a replay can have; nothing else is ever looked for on disk.
-FILE_NAME = re.compile(r"(main|c\d{1,6})(\.m3u8|-init-\d{1,6}\.mp4|-\d{6}\.m4s)")
+FILE_NAME = re.compile(r"(main|low|c\d{1,6})(\.m3u8|-init-\d{1,6}\.mp4|-\d{6}\.m4s)")
 LESSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Record = dict[str, Any]
@@ -30,6 +34,10 @@ class Segment:
     """One segment file. Times in 90 kHz ticks of its track; `size` None while it is being written.
 
     `text` is what playlists say of it once it is closed: kept, because each new segment writes the playlist anew.
+
+    Attributes:
+        flushed: bytes on the medium while it is being written.
+        until: where they end.
     """
 
     number: int
@@ -40,6 +48,13 @@ class Segment:
     duration: int = 0
     size: int | None = None
     text: str = field(default="", compare=False, repr=False)
+    flushed: int = field(default=0, compare=False)
+    until: int = field(default=0, compare=False)
+
+    @property
+    def end(self) -> int:
+        """Where what is on the medium ends, in 90 kHz ticks."""
+        return self.start + self.duration if self.size is not None else max(self.start, self.until)
 
 
 @dataclass(slots=True)
@@ -67,13 +82,18 @@ class TrackBook:
         return f"{self.name}.m3u8"
 
     @property
+    def written(self) -> list[Segment]:
+        """All segments, the open one too."""
+        return self.segments if self.open is None else [*self.segments, self.open]
+
+    @property
     def duration(self) -> int:
         """Length of the closed segments, in 90 kHz ticks."""
         return self.segments[-1].start + self.segments[-1].duration if self.segments else 0
 
 
 class Book:
-    """Everything known of one recording. `apply` is the only thing that changes it.
+    """Everything known of one recording. `apply` is the only thing that changes what lasts.
 
     Attributes:
         bytes: size of all closed segments and initialisation segments.
@@ -99,6 +119,13 @@ class Book:
             entry(self, record)
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError("a record that makes no sense") from error
+
+    def flushed(self, track: str, size: int, until: int) -> None:
+        """`size` more bytes of a track's open segment are on the medium, which now ends at `until` (90 kHz)."""
+        known = self.tracks.get(track)
+        if known is not None and known.open is not None:
+            known.open.flushed += size
+            known.open.until = until
 
     def _part(self, record: Record) -> None:
         self.parts.append((int(record["at"]), int(record["wall_ms"])))
@@ -189,10 +216,17 @@ class Book:
                 track.ended,
             )
             for track in self.tracks.values()
-            if track.name != MAIN and track.segments
+            if track.kind not in WHOLE_LESSON and track.segments
         ]
         status = RecordingStatus(state, _seconds(self.duration), self.bytes, problem)
-        return Manifest(status, f"{MAIN}.m3u8" if ready else None, tuple(parts), tuple(clips))
+        low = self.tracks.get(LOW)
+        return Manifest(
+            status,
+            f"{MAIN}.m3u8" if ready else None,
+            tuple(parts),
+            tuple(clips),
+            low.playlist if low is not None and low.segments else None,
+        )
 
 
 _ENTRIES = {
@@ -213,8 +247,9 @@ def _seconds(ticks: int) -> float:
 
 
 def _clip_kind(kind: TrackKind) -> ClipKind:
-    if kind == "main":
-        raise ValueError("the main track is no clip")
+    match kind:
+        case "main" | "low":
+            raise ValueError("a track of the whole lesson is no clip")
     return kind
 
 
@@ -306,6 +341,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
             "duration_s": status.duration_s,
             "bytes": status.bytes,
             "main": manifest.main,
+            "low": manifest.low,
             "parts": [[part.starts_at_s, part.duration_s, part.began_at_ms] for part in manifest.parts],
             "clips": [
                 [clip.id, clip.kind, clip.name, clip.starts_at_s, clip.duration_s, clip.playlist]
@@ -332,6 +368,7 @@ def manifest_from_json(data: bytes) -> Manifest:
                 Clip(str(name), kind, str(person), float(at), float(length), str(file), True)
                 for name, kind, person, at, length, file in found["clips"]
             ),
+            f"{LOW}.m3u8" if found.get("low") is not None else None,
         )
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("a damaged summary") from error

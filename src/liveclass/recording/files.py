@@ -7,7 +7,18 @@ the writer says that it is on the medium. Knows neither packets nor sources.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from liveclass.recording.book import MAIN, Book, Record, TrackBook, init_name, line, playlist, segment_name
+from liveclass.recording.book import (
+    LOW,
+    MAIN,
+    WHOLE_LESSON,
+    Book,
+    Record,
+    TrackBook,
+    init_name,
+    line,
+    playlist,
+    segment_name,
+)
 from liveclass.recording.disk import Folder
 from liveclass.recording.fmp4 import SEGMENT_TYPE, VIDEO_TIMESCALE, init_segment
 from liveclass.recording.formats import PictureFormat, opus_entry
@@ -41,6 +52,7 @@ class PartFiles:
 
     Args:
         failed: called once, with the first error; nothing is written after it.
+        grown: called when there is more on the medium.
 
     Attributes:
         end: until when the main track is on the medium, in 90 kHz ticks.
@@ -56,6 +68,7 @@ class PartFiles:
         start: PartStart,
         make_transcoder: MakeTranscoder,
         failed: Callable[[Exception], None],
+        grown: Callable[[], None],
     ) -> None:
         self.end = start.at
         self.open_bytes = 0
@@ -67,7 +80,9 @@ class PartFiles:
         self._start = start
         self._make_transcoder = make_transcoder
         self._failed = failed
-        self._clips = sum(track.kind != "main" for track in book.tracks.values())
+        self._grown = grown
+        self._low: TrackFiles | None = None
+        self._clips = sum(track.kind not in WHOLE_LESSON for track in book.tracks.values())
         self._next_clip = 1 + self._clips
         self.submit(folder.check_space)
         self.submit(folder.open)
@@ -82,6 +97,17 @@ class PartFiles:
             records.append({"event": "track", "track": MAIN, "kind": "main", "name": "", "at": 0})
         self.enter(*records)
         return TrackFiles(self, MAIN, self._start, known, has_sound=True, resumes=known is not None)
+
+    def low(self) -> "TrackFiles":
+        """The low rendition, continued or new; asked for again after a hole."""
+        if self._low is None:
+            known = self._book.tracks.get(LOW)
+            if known is None:
+                self.enter({"event": "track", "track": LOW, "kind": "low", "name": "", "at": 0})
+            self._low = TrackFiles(self, LOW, self._start, known, has_sound=False, resumes=known is not None)
+        else:
+            self._low.resume()
+        return self._low
 
     def clip(self, kind: ClipKind, name: str, starts_at_s: float) -> "TrackFiles | None":
         """A new clip; None beyond `max_clips`."""
@@ -152,8 +178,17 @@ class PartFiles:
                 book.apply(record)
             if then is not None:
                 then()
+            self._grown()
 
         self.submit(run, entered, cost)
+
+    def flushed(self, track: str, size: int, until: int) -> None:
+        """A fragment of a track is on the medium."""
+        self.open_bytes += size
+        if track == MAIN:
+            self.end = max(self.end, until)
+        self._book.flushed(track, size, until)
+        self._grown()
 
     def publish(self, track: str) -> None:
         """Write the playlist of a track as the book knows it now."""
@@ -200,6 +235,10 @@ class TrackFiles:
         self._segment_bytes = 0
         self._pending = b""
 
+    def resume(self) -> None:
+        """The next segment does not follow the last one without a hole."""
+        self._resumes = True
+
     def open(self, picture_format: PictureFormat, start: int) -> None:
         """Begin a segment at `start` (90 kHz)."""
         counters, files, folder = self._counters, self._files, self._files.folder
@@ -245,13 +284,7 @@ class TrackFiles:
         size = len(data)
         self._segment_bytes += size
         files, folder = self._files, self._files.folder
-
-        def written() -> None:
-            files.open_bytes += size
-            if self.name == MAIN:
-                files.end = max(files.end, end)
-
-        files.submit(lambda: folder.append(self.name, data), written, size)
+        files.submit(lambda: folder.append(self.name, data), lambda: files.flushed(self.name, size, end), size)
 
     def close(self, end: int) -> None:
         """The segment is complete and ends at `end` (90 kHz)."""

@@ -20,10 +20,10 @@ _SYNC_SAMPLE = 0x02000000
 _DEPENDENT_SAMPLE = 0x01010000
 
 _TFHD_DEFAULT_BASE_IS_MOOF = 0x020000
-_TFHD_DEFAULT_DURATION = 0x000008
+TFHD_DEFAULT_DURATION = 0x000008
 _TFHD_DEFAULT_FLAGS = 0x000020
 _TRUN_DATA_OFFSET = 0x000001
-_TRUN_DURATION = 0x000100
+TRUN_DURATION = 0x000100
 _TRUN_SIZE = 0x000200
 _TRUN_FLAGS = 0x000400
 
@@ -175,7 +175,7 @@ def _traf_size(run: Run, uniform: bool) -> int:
 def _traf(run: Run, uniform: bool, sizes: list[int], data_offset: int) -> bytes:
     count = len(sizes)
     if uniform:
-        flags = _TFHD_DEFAULT_BASE_IS_MOOF | _TFHD_DEFAULT_DURATION | _TFHD_DEFAULT_FLAGS
+        flags = _TFHD_DEFAULT_BASE_IS_MOOF | TFHD_DEFAULT_DURATION | _TFHD_DEFAULT_FLAGS
         header = full_box(b"tfhd", 0, flags, pack(">3I", run.track_id, run.samples[0].duration, _SYNC_SAMPLE))
         table = pack(f">{count}I", *sizes)
         run_flags = _TRUN_DATA_OFFSET | _TRUN_SIZE
@@ -185,7 +185,7 @@ def _traf(run: Run, uniform: bool, sizes: list[int], data_offset: int) -> bytes:
         for (_, duration, keyframe), size in zip(run.samples, sizes, strict=True):
             values += (duration, size, _SYNC_SAMPLE if keyframe else _DEPENDENT_SAMPLE)
         table = pack(f">{3 * count}I", *values)
-        run_flags = _TRUN_DATA_OFFSET | _TRUN_DURATION | _TRUN_SIZE | _TRUN_FLAGS
+        run_flags = _TRUN_DATA_OFFSET | TRUN_DURATION | _TRUN_SIZE | _TRUN_FLAGS
     return box(
         b"traf",
         header,
@@ -241,9 +241,9 @@ def _fragment_spans(data: bytes, begin: int, end: int) -> dict[int, Span]:
         flags, track_id = Struct(">II").unpack_from(data, header)
         (start,) = Struct(">Q").unpack_from(data, decode_time + 4)
         run_flags, count = Struct(">II").unpack_from(data, run)
-        if flags & _TFHD_DEFAULT_DURATION:
+        if flags & TFHD_DEFAULT_DURATION:
             duration = count * _U32.unpack_from(data, header + 8)[0]
-        elif run_flags & _TRUN_DURATION and run + 12 + 12 * count <= inner[b"trun"][1]:
+        elif run_flags & TRUN_DURATION and run + 12 + 12 * count <= inner[b"trun"][1]:
             duration = sum(Struct(f">{3 * count}I").unpack_from(data, run + 12)[::3])
         else:
             raise ValueError("a trun without durations")

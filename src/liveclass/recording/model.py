@@ -15,6 +15,21 @@ RecordingState = Literal["off", "recording", "paused", "stopped", "finished"]
 Problem = Literal["", "disk_full", "disk_error"]
 """Why a recording is paused; empty when all is well."""
 
+Event = Literal["begin", "disk_failed", "disk_recovered", "server_stopped", "finish"]
+
+TRANSITIONS: dict[tuple[RecordingState, Event], RecordingState] = {
+    ("off", "begin"): "recording",
+    ("recording", "disk_failed"): "paused",
+    ("paused", "disk_recovered"): "recording",
+    ("recording", "server_stopped"): "stopped",
+    ("paused", "server_stopped"): "stopped",
+    ("stopped", "begin"): "recording",
+    ("recording", "finish"): "finished",
+    ("paused", "finish"): "finished",
+    ("stopped", "finish"): "finished",
+}
+"""Every way a recording can go; anything else is a mistake of the caller and changes nothing."""
+
 ClipKind = Literal["screen", "voice", "classroom"]
 CacheRule = Literal["immutable", "live"]
 """`immutable`: these bytes never change under this name. `live`: ask again each time, by ETag."""
@@ -33,6 +48,7 @@ class RecordingOptions:
         queue_bytes: how much media may wait for a slow disk, for all lessons together; beyond it a lesson pauses.
         reorder_s: how long a missing packet is waited for, in seconds (retransmission at 300 ms takes several tries).
         max_clips: clips of one lesson; later ones are not recorded, the main track is.
+        low: whether the low rendition is recorded, which classrooms on weak links catch up from.
     """
 
     record: bool = True
@@ -43,6 +59,7 @@ class RecordingOptions:
     queue_bytes: int = 64 * 1024 * 1024
     reorder_s: float = 2.5
     max_clips: int = 500
+    low: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +106,19 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What there is to replay. `main` is the name of the main playlist, None while there is nothing to play yet."""
+    """What there is to replay.
+
+    Attributes:
+        main: name of the main playlist, None while there is nothing to play yet.
+        low: name of the low rendition's playlist: the picture alone, on the main track's time, with holes where nobody
+            sent one; None where there is none.
+    """
 
     status: RecordingStatus = RecordingStatus()
     main: str | None = None
     parts: tuple[Part, ...] = field(default=())
     clips: tuple[Clip, ...] = field(default=())
+    low: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,20 @@ Knows who is lead, what is a clip and when one begins and ends; writes no file a
 the lesson ends, the server stops or the disk refuses; the next one is a new recorder.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from liveclass.recording.feed import Feed, TimedUnit
+from liveclass.recording.low import LowRendition
 from liveclass.recording.model import ClipKind, RecordingOptions
 from liveclass.recording.programme import Programme
 from liveclass.recording.track import TrackOutput
 from liveclass.relay.source import SourceHandle
 from liveclass.rtp.clock import PublisherClock
 from liveclass.rtp.codec import CodecName
+
+log = logging.getLogger(__name__)
 
 # A lead whose page is gone this long hands the main track to another volunteer who is already teaching.
 LEAD_ABSENT_S = 15.0
@@ -52,6 +56,9 @@ class RecorderOutput(Protocol):
 
     def main(self) -> TrackOutput: ...
 
+    def low(self) -> TrackOutput:
+        """The low rendition; called anew after each hole in it."""
+
     def clip(self, kind: ClipKind, name: str, starts_at_s: float) -> TrackOutput | None:
         """A new clip; None when there may be no more of them."""
 
@@ -81,6 +88,7 @@ class Recorder:
         self._begun_s = begun_s
         self._replay_offset_s = start / 90_000 - begun_s
         self._main = Programme(out.main(), begun_s, start, options)
+        self._low = LowRendition(options, out.low, begun_s, start) if options.low else None
         self._lead = lead
         self._lead_seen_s = begun_s
         self._feeds: dict[str, Feed] = {}
@@ -95,6 +103,11 @@ class Recorder:
         """Begin to take a source's packets, if it is to be recorded."""
         info = source.info
         if info.role == "classroom" and not self._options.record_classrooms:
+            return
+        if info.rendition == "low":
+            if info.role == "teacher" and info.kind != "microphone":
+                clock = self._publishers.setdefault(info.participant, PublisherClock())
+                self._with_low(lambda low: low.add(source, clock, now))
             return
         if info.id in self._feeds or len(self._feeds) >= MAX_FEEDS:
             return
@@ -114,6 +127,9 @@ class Recorder:
 
     def source_removed(self, source: SourceHandle, now: float) -> None:
         """Take what is left of a source that has ended."""
+        if source.info.rendition == "low":
+            self._with_low(lambda low: low.remove(source, self._lead, now))
+            return
         feed = self._feeds.pop(source.info.id, None)
         if feed is None:
             return
@@ -133,13 +149,18 @@ class Recorder:
             if source is not before:
                 before = source
                 feed = self._feeds.get(source.info.id)
-            if feed is not None:
+            if source.info.rendition == "low":
+                self._low_packet(source, seq, timestamp, marker, payload, now)
+            elif feed is not None:
                 units = feed.packet(seq, timestamp, marker, payload, now)
                 if units:
                     self._deliver(feed, units)
 
     def sender_report(self, source: SourceHandle, ntp_s: float, timestamp: int, now: float) -> None:
         """The publisher's clock, see `relay.source.Sink`."""
+        if source.info.rendition == "low":
+            self._with_low(lambda low: low.sender_report(source, ntp_s, timestamp, now))
+            return
         feed = self._feeds.get(source.info.id)
         if feed is not None:
             feed.sender_report(ntp_s, timestamp, now)
@@ -154,6 +175,7 @@ class Recorder:
                 self._deliver(feed, units)
         self._watch_lead(now)
         self._main.advance(now)
+        self._with_low(lambda low: low.advance(self._lead, now))
         self._ask_for_keyframes(now)
         for key, (programme, track) in list(self._clips.items()):
             programme.advance(now)
@@ -175,6 +197,7 @@ class Recorder:
         """After `drain`: write everything and close every segment."""
         for key, (programme, track) in list(self._clips.items()):
             self._end_clip(key, programme, track, now)
+        self._with_low(lambda low: low.finish(self._lead, now))
         self._main.finish(now)
 
     def close(self) -> None:
@@ -185,6 +208,20 @@ class Recorder:
         self._transcoders.clear()
 
     # Inside
+
+    def _low_packet(
+        self, source: SourceHandle, seq: int, timestamp: int, marker: bool, payload: bytes, now: float
+    ) -> None:
+        self._with_low(lambda low: low.packet(source, seq, timestamp, marker, payload, self._lead, now))
+
+    def _with_low(self, do: Callable[[LowRendition], None]) -> None:
+        """Whatever happens to the low rendition, the main track goes on."""
+        if self._low is not None:
+            try:
+                do(self._low)
+            except Exception:
+                log.exception("the low rendition of a recording ends; the main track goes on")
+                self._low = None
 
     def _deliver(self, feed: Feed, units: list[TimedUnit]) -> None:
         info = feed.info

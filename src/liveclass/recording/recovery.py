@@ -7,7 +7,17 @@ Blocks; runs on the writer thread. Running it twice changes nothing.
 import os
 from pathlib import Path
 
-from liveclass.recording.book import Book, Record, Segment, TrackBook, line, playlist, read_journal, segment_name
+from liveclass.recording.book import (
+    WHOLE_LESSON,
+    Book,
+    Record,
+    Segment,
+    TrackBook,
+    line,
+    playlist,
+    read_journal,
+    segment_name,
+)
 from liveclass.recording.disk import JOURNAL, PART, Disk
 from liveclass.recording.fmp4 import AUDIO_TRACK_ID, Whole, whole
 
@@ -33,7 +43,7 @@ def recover(disk: Disk, folder: Path, segment_s: float) -> Book:
     records += [
         {"event": "ended", "track": track.name}
         for track in book.tracks.values()
-        if track.kind != "main" and not track.ended
+        if track.kind not in WHOLE_LESSON and not track.ended
     ]
     for record in records:
         book.apply(record)

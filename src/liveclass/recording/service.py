@@ -9,6 +9,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -20,7 +21,9 @@ from liveclass.recording.book import (
     manifest_from_json,
     playlist,
 )
+from liveclass.recording.catchup import Rendition
 from liveclass.recording.disk import DOOMED, SUMMARY, Disk
+from liveclass.recording.follow import CatchupStream, open_stream
 from liveclass.recording.model import Manifest, MediaFile, RecordingOptions, RecordingState, RecordingStatus
 from liveclass.recording.recorder import PictureSink, Transcoder
 from liveclass.recording.recovery import recover
@@ -38,6 +41,8 @@ OnChange = Callable[[str, RecordingStatus], None]
 HANG_S = 8.0
 # SIGTERM waits this long for a disk; what is not written by then is recovered at the next start.
 _STOP_S = 10.0
+# Threads that read for classrooms that catch up: a disk that hangs holds these and no others.
+_READERS = 2
 
 _PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 _INIT_TYPE = "video/mp4"
@@ -89,6 +94,7 @@ class Recordings:
         self._finished: dict[str, RecordingStatus] = {}
         # One lesson is finished or deleted by one caller at a time; a lock nobody waits for is forgotten.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._readers = ThreadPoolExecutor(_READERS, "recording-reader")
         self._started = False
         self._progress = (0, 0.0)
 
@@ -117,6 +123,7 @@ class Recordings:
             return
         self._started = False
         await asyncio.gather(*(session.stop() for session in self._sessions.values()))
+        self._readers.shutdown(wait=False, cancel_futures=True)
         if not await self._writer.stop(_STOP_S):
             log.error("the disk hangs; recordings are recovered at the next start")
 
@@ -231,6 +238,21 @@ class Recordings:
         if size is None:
             raise _not_found()
         return _media_file(self._root / lesson_id / name, size)
+
+    async def catchup(self, lesson_id: str, from_ms: int, rendition: Rendition) -> CatchupStream:
+        """A stream of one track of an unfinished recording from a moment on; it goes on as the recording grows.
+
+        Args:
+            from_ms: the moment, milliseconds since 1970; before the lesson: its beginning, later than now: waits.
+
+        Raises:
+            PeerError: 404 `no_recording`; 503 `not_yet` when that moment is not recorded within 15 s.
+            OSError: the disk refuses.
+        """
+        session = self._sessions.get(lesson_id)
+        if session is None or session.state == "off":
+            raise PeerError("This lesson is not being recorded.", status=404, code="no_recording")
+        return await open_stream(session, from_ms, rendition, self._readers)
 
     # Inside
 

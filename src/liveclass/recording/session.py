@@ -8,14 +8,21 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from liveclass.errors import UsageError
 from liveclass.recording.book import Book, Record, line, manifest_to_json, playlist
 from liveclass.recording.disk import SUMMARY, Disk, Folder, problem_of
 from liveclass.recording.files import MakeTranscoder, PartFiles, PartStart
 from liveclass.recording.fmp4 import VIDEO_TIMESCALE
-from liveclass.recording.model import Manifest, Problem, RecordingOptions, RecordingState, RecordingStatus
+from liveclass.recording.model import (
+    TRANSITIONS,
+    Event,
+    Manifest,
+    Problem,
+    RecordingOptions,
+    RecordingState,
+    RecordingStatus,
+)
 from liveclass.recording.recorder import Packet, Recorder
 from liveclass.recording.recovery import recover
 from liveclass.recording.writer import Writer
@@ -32,21 +39,6 @@ PATIENCE_S = 10.0
 # Nothing is written between two ticks, so packets gather until the next one: handled together they find code and data
 # in the processor's caches, which one every 5 ms does not. This many are some 0.3 ms of work.
 _MOST_GATHERED = 64
-
-Event = Literal["begin", "disk_failed", "disk_recovered", "server_stopped", "finish"]
-
-TRANSITIONS: dict[tuple[RecordingState, Event], RecordingState] = {
-    ("off", "begin"): "recording",
-    ("recording", "disk_failed"): "paused",
-    ("paused", "disk_recovered"): "recording",
-    ("recording", "server_stopped"): "stopped",
-    ("paused", "server_stopped"): "stopped",
-    ("stopped", "begin"): "recording",
-    ("recording", "finish"): "finished",
-    ("paused", "finish"): "finished",
-    ("stopped", "finish"): "finished",
-}
-"""Every way a recording can go; anything else is a mistake of the caller and changes nothing."""
 
 
 class Session:
@@ -80,7 +72,8 @@ class Session:
         self._writer = writer
         self._options = options
         self._make_transcoder = make_transcoder
-        self._changed = changed
+        self._report = changed
+        self._growth = asyncio.Event()
         self._sources: dict[str, SourceHandle] = {}
         self._gathered: list[Packet] = []
         self._recorder: Recorder | None = None
@@ -202,6 +195,7 @@ class Session:
         """Stop at once, whatever becomes of the files; nothing is written after this."""
         self._drop_part()
         self.state = "finished"
+        self._wake_followers()
         await self._writer.perform(None, self._folder.close)
 
     def status(self) -> RecordingStatus:
@@ -215,7 +209,20 @@ class Session:
         """What can be replayed now."""
         return self.book.manifest(self.state, self.problem)
 
+    @property
+    def growth(self) -> asyncio.Event:
+        """Set as soon as there is more on the medium, or the state changes; a new one each time."""
+        return self._growth
+
     # Inside
+
+    def _wake_followers(self) -> None:
+        growth, self._growth = self._growth, asyncio.Event()
+        growth.set()
+
+    def _changed(self) -> None:
+        self._wake_followers()
+        self._report()
 
     @property
     def _wants_repair(self) -> bool:
@@ -230,7 +237,14 @@ class Session:
     def _begin_part(self, now: float) -> None:
         start = PartStart(self.book.duration, round((now + self._wall_offset) * 1000))
         files = PartFiles(
-            self._writer, self._folder, self.book, self._options, start, self._make_transcoder, self._disk_failed
+            self._writer,
+            self._folder,
+            self.book,
+            self._options,
+            start,
+            self._make_transcoder,
+            self._disk_failed,
+            self._wake_followers,
         )
         self._files = files
         self._gathered = []

@@ -6,7 +6,7 @@ same table can take its place.
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, Protocol
 
 from liveclass.transport.batch import (
     CONTROL,
@@ -23,29 +23,55 @@ from liveclass.transport.batch import (
 )
 from liveclass.transport.srtp import OK, PROTECT, PacketBuffer
 
-Entry = tuple[Any, bytes, int, int, int]
-"""SRTP handle, kernel address, sequence offset (extended), timestamp offset, SSRC."""
-
 Outgoing = tuple[bytes, int, int]
-"""A whole RTP packet with the receivers' payload type and no extension, the source's extended sequence number, and the
-source's RTP timestamp."""
+"""A whole RTP packet in the shape that its receivers take (`relay.shape`), the source's extended sequence number, and
+the source's RTP timestamp."""
+
+
+class Log(Protocol):
+    """What was sent to one receiver, for its congestion control (`rtp.feedback.SendLog`).
+
+    Attributes:
+        next: the transport-wide number of the next packet, extended.
+        runs: takes (first number, time, packets) for packets that leave together.
+        past: runs that the receiver has told of, for repetitions.
+    """
+
+    next: int
+
+    @property
+    def runs(self) -> Any: ...
+
+    @property
+    def past(self) -> Any: ...
+
+
+Entry = tuple[Any, bytes, int, int, int, Log | None]
+"""SRTP handle, kernel address, sequence offset (extended), timestamp offset, SSRC, and the log of a receiver whose
+packets carry transport-wide numbers (they must have the extension of `relay.shape`)."""
+
+NUMBER_AT = 17
+"""Where the transport-wide number stands in a packet of `relay.shape`: 12 bytes of header, 4 of the extension
+block's, 1 of the element's."""
 
 MAX_TOGETHER = 16
 """Packets of one source that are held back and sent together: a frame of 1 Mbit/s video has about 4, and the ring must
 hold several receivers' runs."""
 
 _rewrite = Struct("!HII").pack_into
+_number = Struct("!H").pack_into
 _octets = PacketBuffer().octets
 
 
-def forward(batch: Batch, packets: Sequence[Outgoing], entries: Sequence[Entry]) -> int:
+def forward(batch: Batch, packets: Sequence[Outgoing], entries: Sequence[Entry], now: float) -> int:
     """Rewrite, protect and queue packets for every receiver in the table.
 
     A receiver gets all of them before the next one's turn: half the receivers wait less than half of the time, and what
     is of one size leaves as one message.
 
     Args:
-        packets: at most `MAX_TOGETHER`.
+        packets: at most `MAX_TOGETHER`; kept by the receivers' logs, so never changed afterwards.
+        now: when they leave, for the logs.
 
     Returns:
         How many packets could not be protected, over all receivers.
@@ -55,22 +81,30 @@ def forward(batch: Batch, packets: Sequence[Outgoing], entries: Sequence[Entry])
     """
     view, names, lengths, pointers = batch.view, batch.names, batch.lengths, batch.pointers
     headers, sizes, vectors = batch.headers, batch.sizes, batch.vectors
-    protect, rewrite, octets_now, segments = PROTECT, _rewrite, _octets, batch.segments
+    protect, rewrite, number_in, octets_now, segments = PROTECT, _rewrite, _number, _octets, batch.segments
     slot, message = batch.count, batch.messages
     room = SLOTS - len(packets)
     failed = octets = 0
-    for handle, name, seq_offset, time_offset, ssrc in entries:
+    for handle, name, seq_offset, time_offset, ssrc, log in entries:
         if slot > room:
             batch.count, batch.messages = slot, message
             batch.flush()
             slot = message = 0
             segments = batch.segments
+        number = -1
+        if log is not None:
+            number = log.next
+            log.runs.append((number, now, packets))
+            log.next = number + len(packets)
         run = 0  # the size of all but the last datagram of the run that is open, 0 when none is
         for packet, seq, timestamp in packets:
             at = slot * SLOT_BYTES
             size = len(packet)
             view[at : at + size] = packet
             rewrite(view, at + 2, (seq + seq_offset) & 0xFFFF, (timestamp + time_offset) & 0xFFFFFFFF, ssrc)
+            if number >= 0:
+                number_in(view, at + NUMBER_AT, number & 0xFFFF)
+                number += 1
             octets_now[0] = size
             if protect(handle, pointers[slot], octets_now) != OK:
                 failed += 1

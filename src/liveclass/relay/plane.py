@@ -7,24 +7,49 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from liveclass.errors import PeerError
-from liveclass.relay.ports import Answer, CloseReason, Direction, MediaListener, Person
-from liveclass.relay.publisher import Line, Publisher
+from liveclass.relay.carrier import Carrier
+from liveclass.relay.downlink import Downlink
+from liveclass.relay.layers import Layered
+from liveclass.relay.ports import Answer, CloseReason, Direction, Layer, LinkView, MediaListener, Person, Rung
+from liveclass.relay.publisher import Line, Publisher, layers_of
 from liveclass.relay.room import Room
 from liveclass.relay.slot import Slot
 from liveclass.relay.source import Sink, SourceInfo, SourceKind
 from liveclass.relay.subscriber import Subscriber
+from liveclass.relay.totals import TOTALS, rungs, session_totals, track_totals
 from liveclass.relay.track import Track
+from liveclass.rtp.congestion import Controller
 from liveclass.transport.endpoint import Endpoint
-from liveclass.transport.sdp import EXT_MID, EXT_TRANSPORT_CC, Offer, OfferedCodec, OfferedMedia, parse_offer
-from liveclass.transport.sdp_answer import AnsweredMedia, build_answer, choose_codecs, choose_extensions
+from liveclass.transport.sdp import (
+    EXT_MID,
+    EXT_REPAIRED_RID,
+    EXT_RID,
+    EXT_TRANSPORT_CC,
+    Offer,
+    OfferedCodec,
+    OfferedMedia,
+    parse_offer,
+)
+from liveclass.transport.sdp_answer import (
+    SUBSCRIBER_EXTENSIONS,
+    AnsweredMedia,
+    AudioWish,
+    build_answer,
+    choose_codecs,
+    choose_extensions,
+)
 from liveclass.transport.sdp_fragment import build_fragment, parse_fragment
 from liveclass.transport.session import PeerSession, Reason
 
-AUDIO_KINDS: tuple[SourceKind, ...] = ("microphone",)
+AUDIO_KINDS: tuple[SourceKind, ...] = ("microphone", "microphone")
 VIDEO_KINDS: tuple[SourceKind, ...] = ("camera", "screen")
+"""What the m-lines of a publisher are, in the order of its offer; the second voice is the thin one."""
+
+THIN_BPS, THIN_PACKET_MS = 12_000, 60
+"""The thin voice: the least at which Opus is still plain speech, and frames so long that headers do not outweigh it."""
 
 MAX_SLOTS = 8
 """Audio or video m-lines of one subscriber: a page uses 4 and 5."""
@@ -33,7 +58,7 @@ PUBLISHER_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "transport-cc"})
 """What publishers may expect from us. Without transport-cc Chromium's picture collapses to 30 kbit/s."""
 
 SUBSCRIBER_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir"})
-"""What we understand from subscribers."""
+"""What we understand from subscribers, beside feedback on congestion where the plane adapts."""
 
 
 @dataclass(slots=True)
@@ -59,6 +84,8 @@ class PlaneOptions:
     cache_packets: int = 1024
     keyframe_interval_s: float = 0.5
     congestion_feedback: bool = True
+    adaptation: bool = True
+    retransmission_share: float = 0.25
 
 
 class Plane:
@@ -93,10 +120,12 @@ class Plane:
         endpoint.every_tick(self.tick)
 
     def tick(self, now: float) -> None:
-        """Deadlines of every publisher."""
+        """Deadlines of every publisher, and of every subscriber's downlink."""
         for room in self._rooms.values():
             for _, publisher in list(room.publishers.values()):
                 publisher.tick(now)
+            room.tick(now)
+        self._endpoint.batch.settle()
 
     def publish(self, lesson: str, person: Person, offer: str, reached_at: str) -> Answer:
         """Accept a publisher's offer (WHIP); see `relay.ports.MediaPlane.publish`."""
@@ -104,7 +133,7 @@ class Plane:
         parsed = parse_offer(offer, max_bytes=self._options.max_sdp_bytes)
         lines: list[Line] = []
         answered: list[AnsweredMedia] = []
-        mid_id = transport_id = 0
+        ids: dict[str, int] = {}
         free: dict[str, list[SourceKind]] = {"audio": list(AUDIO_KINDS), "video": list(VIDEO_KINDS)}
         for media in parsed.media:
             if media.kind not in free:
@@ -120,12 +149,25 @@ class Plane:
             extensions = {
                 uri: number
                 for uri, number in choose_extensions(media).items()
-                if uri == EXT_MID or (uri == EXT_TRANSPORT_CC and self._options.congestion_feedback)
+                if uri in {EXT_MID, EXT_RID, EXT_REPAIRED_RID}
+                or (uri == EXT_TRANSPORT_CC and self._options.congestion_feedback)
             }
-            mid_id = extensions.get(EXT_MID, mid_id)
-            transport_id = extensions.get(EXT_TRANSPORT_CC, transport_id)
-            lines.append(Line(media.mid, free[media.kind].pop(0), codecs, media.ssrcs, media.rtx_ssrcs))
-            answered.append(AnsweredMedia(media.mid, direction="recvonly", codecs=codecs, extensions=extensions))
+            ids.update(extensions)
+            kind = free[media.kind].pop(0)
+            layers = layers_of(media.rids, kind)
+            if kind == "microphone" and kind not in free["audio"]:
+                layers = {"": "thin"}
+            lines.append(Line(media.mid, kind, codecs, media.ssrcs, media.rtx_ssrcs, layers))
+            answered.append(
+                AnsweredMedia(
+                    media.mid,
+                    direction="recvonly",
+                    codecs=codecs,
+                    extensions=extensions,
+                    rids=[rid for rid in layers if rid],
+                    audio=_wish(person, layers) if kind == "microphone" else None,
+                )
+            )
         if not lines:
             raise PeerError("The offer has neither sound nor picture.", status=422, code="unacceptable_media")
         room = self._room(lesson)
@@ -134,22 +176,35 @@ class Plane:
             self.close_session(old[1].session.id, "replaced")
             room = self._room(lesson)
 
-        def make_info(kind: SourceKind, codec: OfferedCodec) -> SourceInfo:
+        def make_source(kind: SourceKind, codec: OfferedCodec, at: float) -> Layered:
             number = f"{kind}-{next(self._numbers)}-{secrets.token_hex(3)}"
-            return SourceInfo(number, person.participant, person.role, person.name, kind, codec.codec)
+            info = SourceInfo(number, person.participant, person.role, person.name, kind, codec.codec)
+            offered = [layer for line in lines if line.kind == kind for layer in line.layers.values()]
+            source = Layered(
+                info,
+                replace(info, id=f"{number}-low", rendition="low"),
+                room.sinks,
+                offered=offered,
+                # Only what our own pages send is known to have temporal layers: they ask for them with simulcast.
+                droppable_frames=kind == "camera" and len(offered) > 1,
+            )
+            room.add_source(person, source, at)
+            return source
 
         publisher = Publisher(
             self._endpoint,
             lines,
-            mid_id=mid_id,
-            transport_id=transport_id,
-            make_info=make_info,
-            on_track=lambda track, at: room.add_track(person, track, at),
-            on_track_end=lambda track, at: self._track_ended(room, track, at),
+            mid_id=ids.get(EXT_MID, 0),
+            transport_id=ids.get(EXT_TRANSPORT_CC, 0),
+            rid_id=ids.get(EXT_RID, 0),
+            repaired_id=ids.get(EXT_REPAIRED_RID, 0),
+            make_source=make_source,
+            on_layer=room.layer_added,
+            on_source_end=room.remove_source,
+            on_track_end=self._count_track,
             on_connected=self._connected,
             on_closed=self._closed,
             wall=self._wall,
-            sinks=room.sinks,
             cache_packets=self._options.cache_packets,
             keyframe_interval_s=self._options.keyframe_interval_s,
         )
@@ -165,6 +220,10 @@ class Plane:
         video: list[Slot] = []
         answered: list[AnsweredMedia] = []
         cname = secrets.token_hex(8)
+        room = self._room(lesson)
+        number_id = self._number_id(parsed)
+        controller = Controller(start_bps=room.start_bps(person.participant)) if number_id else None
+        carrier = Carrier(self._endpoint, number_id, controller.log if controller is not None else None)
         for media in parsed.media:
             if media.kind not in {"audio", "video"}:
                 answered.append(AnsweredMedia(media.mid, accept=False))
@@ -176,30 +235,62 @@ class Plane:
                     status=422,
                     code="unacceptable_media",
                 )
-            answered.append(self._answer_slot(media, slots, cname))
+            answered.append(self._answer_slot(media, slots, cname, carrier))
         if not audio and not video:
             raise PeerError("The offer has neither sound nor picture.", status=422, code="unacceptable_media")
-        room = self._room(lesson)
         old = room.subscribers.get(person.participant)
         if old is not None and old.session is not None:
             self.close_session(old.session.id, "replaced")
             room = self._room(lesson)
+        downlink = None
+        if controller is not None:
+            downlink = Downlink(
+                carrier,
+                controller,
+                audio,
+                video,
+                share=self._options.retransmission_share,
+                now=now,
+                on_link=lambda link: self._link_changed(lesson, person.participant, link),
+            )
         subscriber = Subscriber(
             self._endpoint,
             person.participant,
+            carrier,
             audio,
             video,
+            downlink,
             on_connected=self._connected,
             on_closed=self._closed,
         )
         answer = self._open(room, person, "subscribe", parsed, subscriber, answered, reached_at, now)
         room.subscribers[person.participant] = subscriber
+        room.apply_watching(subscriber, now)
         room.arrange(now, only=subscriber)
         return answer
 
-    def _answer_slot(self, media: OfferedMedia, slots: list[Slot], cname: str) -> AnsweredMedia:
-        codecs = choose_codecs(media, feedback=SUBSCRIBER_FEEDBACK)
-        slot = Slot(media.mid, media.kind, codecs)
+    def _number_id(self, offer: Offer) -> int:
+        """The id of the transport-wide extension, 0 where the subscriber cannot be adapted to: it needs one id for
+        all."""
+        if not self._options.adaptation:
+            return 0
+        medias = [media for media in offer.media if media.kind in {"audio", "video"}]
+        ids = {media.extensions.get(EXT_TRANSPORT_CC, 0) for media in medias}
+        codecs = [codec for media in medias for codec in media.codecs]
+        spoken = all(codec.feedback & {"transport-cc"} for codec in codecs)
+        # Padding travels as retransmissions: without them there is no telling what a link could carry.
+        probed = any(codec.rtx_payload_type is not None for codec in codecs) or all(m.kind == "audio" for m in medias)
+        return ids.pop() if len(ids) == 1 and spoken and probed else 0
+
+    def _link_changed(self, lesson: str, participant: str, link: LinkView) -> None:
+        self._listener.link_changed(lesson, participant, link)
+
+    def _answer_slot(self, media: OfferedMedia, slots: list[Slot], cname: str, carrier: Carrier) -> AnsweredMedia:
+        adapted = carrier.number_id > 0
+        feedback = SUBSCRIBER_FEEDBACK | {"transport-cc"} if adapted else SUBSCRIBER_FEEDBACK
+        codecs = choose_codecs(media, feedback=feedback)
+        red = (media.red_payload_type or 0) if adapted else 0
+        slot = Slot(media.mid, media.kind, codecs, carrier, red_type=red)
         # Sound and camera of one person share a stream label, so that browsers keep them in step: slots are made in the
         # order of `relay.slots`: the n-th sound belongs to the n-th picture, the screen left out.
         number = len(slots)
@@ -209,7 +300,8 @@ class Plane:
             media.mid,
             direction="sendonly",
             codecs=codecs,
-            extensions={},
+            extensions=choose_extensions(media, uris=SUBSCRIBER_EXTENSIONS) if adapted else {},
+            red=red > 0,
             ssrc=slot.ssrc,
             rtx_ssrc=slot.rtx_ssrc if any(c.rtx_payload_type is not None for c in codecs) else None,
             cname=cname,
@@ -240,6 +332,7 @@ class Plane:
             pwd=pwd,
             fingerprint=self._endpoint.identity.fingerprint,
             candidates=self._endpoint.candidates(reached_at),
+            tcp_candidates=self._endpoint.tcp_candidates(reached_at),
             media=answered,
             session_id=secrets.randbits(62),
         )
@@ -259,6 +352,7 @@ class Plane:
             pwd=pwd,
             mids=[m.mid for m in known.offer.media][:1],
             candidates=self._endpoint.candidates(known.reached_at),
+            tcp_candidates=self._endpoint.tcp_candidates(known.reached_at),
         )
         return known.etag, text
 
@@ -282,8 +376,10 @@ class Plane:
         if isinstance(known.handler, Publisher):
             if room.publishers.get(participant, (None, None))[1] is known.handler:
                 del room.publishers[participant]
-        elif room.subscribers.get(participant) is known.handler:
-            del room.subscribers[participant]
+        else:
+            room.remember(known.handler)
+            if room.subscribers.get(participant) is known.handler:
+                del room.subscribers[participant]
         self._account(known)
         known.handler.end(now)
         self._endpoint.batch.flush()
@@ -317,6 +413,12 @@ class Plane:
         room = self._rooms.get(lesson)
         if room is not None or kinds is not None:
             self._room(lesson).set_sending(participant, kinds, self._monotonic())
+
+    def set_watching(self, lesson: str, participant: str, *, live: bool, ceiling: Rung) -> None:
+        """See `relay.ports.MediaPlane.set_watching`."""
+        room = self._rooms.get(lesson)
+        if room is not None or not live or ceiling != "full":
+            self._room(lesson).set_watching(participant, self._monotonic(), live=live, ceiling=ceiling)
 
     def add_sink(self, lesson: str, sink: Sink) -> None:
         """From now on this sink takes every packet of the lesson."""
@@ -361,16 +463,12 @@ class Plane:
         if found is not None:
             self.close_session(found[0], "timeout" if reason == "timeout" else "peer_closed")
 
-    def _track_ended(self, room: Room, track: Track, now: float) -> None:
-        self._count_track(track)
-        room.remove_track(track, now)
-
     def _count_track(self, track: Track) -> None:
-        for name, value in _track_totals(track).items():
+        for name, value in track_totals(track).items():
             self._totals[name] = self._totals.get(name, 0) + value
 
     def _account(self, known: _Session) -> None:
-        for name, value in _session_totals(known.handler).items():
+        for name, value in session_totals(known.handler).items():
             self._totals[name] = self._totals.get(name, 0) + value
 
     def stats(self) -> dict[str, float | int]:
@@ -381,12 +479,13 @@ class Plane:
         for room in self._rooms.values():
             room.each_track(tracks.append)
         for track in tracks:
-            for name, value in _track_totals(track).items():
+            for name, value in track_totals(track).items():
                 out[name] += value
         for known in self._sessions.values():
-            for name, value in _session_totals(known.handler).items():
+            for name, value in session_totals(known.handler).items():
                 out[name] += value
-        counters, batch = self._endpoint.counters, self._endpoint.batch
+        out.update(rungs(room.subscribers.values() for room in self._rooms.values()))
+        counters, batch, tcp = self._endpoint.counters, self._endpoint.batch, self._endpoint.tcp
         out |= {
             "rooms": len(self._rooms),
             "sources": len(tracks),
@@ -394,8 +493,11 @@ class Plane:
             "subscribe_sessions": sum(known.direction == "subscribe" for known in self._sessions.values()),
             "datagrams_received_total": counters.datagrams,
             "bytes_received_total": counters.octets,
-            "datagrams_sent_total": batch.sent,
-            "bytes_sent_total": batch.octets,
+            "datagrams_sent_total": batch.sent + tcp.counters.sent,
+            "bytes_sent_total": batch.octets + tcp.counters.octets,
+            "tcp_peers": len(tcp),
+            "tcp_peers_refused_total": tcp.counters.refused,
+            "tcp_datagrams_dropped_total": tcp.counters.dropped,
             "datagrams_send_dropped_total": batch.dropped,
             "datagrams_stranger_total": counters.strangers,
             "datagrams_empty_total": counters.empty,
@@ -411,38 +513,9 @@ class Plane:
         return sum(losses) / len(losses) if losses else 0.0
 
 
-TOTALS = (
-    "packets_unprotectable_total",
-    "packets_received_total",
-    "packets_forwarded_total",
-    "packets_lost_total",
-    "packets_recovered_total",
-    "packets_duplicate_total",
-    "packets_retransmitted_total",
-    "keyframe_requests_total",
-    "nacks_sent_total",
-    "nacks_received_total",
-    "malformed",
-)
-
-
-def _track_totals(track: Track) -> dict[str, int]:
-    return {
-        "packets_received_total": track.packets,
-        "packets_forwarded_total": track.forwarded,
-        "packets_lost_total": track.lost,
-        "packets_recovered_total": track.recovered,
-        "packets_duplicate_total": track.duplicates,
-        "packets_unprotectable_total": track.unprotectable,
-        "keyframe_requests_total": track.plis,
-    }
-
-
-def _session_totals(handler: Publisher | Subscriber) -> dict[str, int]:
-    if isinstance(handler, Publisher):
-        return {"nacks_sent_total": handler.nacked, "malformed": handler.malformed}
-    return {
-        "nacks_received_total": handler.nacked,
-        "packets_retransmitted_total": sum(slot.retransmitted for slot in handler.slots),
-        "malformed": handler.malformed,
-    }
+def _wish(person: Person, layers: dict[str, Layer]) -> AudioWish:
+    """How a publisher's voice should come."""
+    if "thin" in layers.values():
+        return AudioWish(max_average_bps=THIN_BPS, ptime_ms=THIN_PACKET_MS)
+    # A class that listens to its teacher through an open line is silent most of the time, on a thin uplink.
+    return AudioWish(dtx=person.role == "classroom")

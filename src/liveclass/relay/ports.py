@@ -7,6 +7,9 @@ from typing import Literal, Protocol
 from liveclass.relay.source import Sink, SourceKind
 
 Direction = Literal["publish", "subscribe"]
+Rung = Literal["full", "reduced", "screen", "sound", "thin", "reconnecting"]
+"""What a subscriber's link carries now; see `lesson.messages.Rung`, which is the same."""
+Layer = Literal["low", "middle", "high", "full", "thin"]
 CloseReason = Literal["deleted", "call_ended", "lesson_ended", "replaced", "timeout", "shutdown", "peer_closed"]
 
 
@@ -38,6 +41,21 @@ class SlotView:
     kind: SourceKind | Literal[""]
 
 
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A subscriber's downlink as the relay sees it.
+
+    Attributes:
+        rung: empty while nothing is sent to it.
+        bps: the estimate of what the link carries, bits of IP packets per second; None while not measured.
+        loss: share of all packets sent to it that did not arrive at the first try, 0 to 1; None while not measured.
+    """
+
+    rung: Rung | Literal[""]
+    bps: int | None = None
+    loss: float | None = None
+
+
 class MediaListener(Protocol):
     """Told by the media plane what changed; calls return at once and never raise."""
 
@@ -45,6 +63,12 @@ class MediaListener(Protocol):
 
     def sources_changed(self, lesson: str, participant: str, kinds: Sequence[SourceKind]) -> None:
         """The kinds that the participant's media is now arriving for (sources with recent packets)."""
+
+    def link_changed(self, lesson: str, participant: str, link: LinkView) -> None:
+        """A subscriber's rung changed, or its figures did noticeably; at most once a second besides changes of rung."""
+
+    def layers_wanted(self, lesson: str, participant: str, kind: SourceKind, layers: Sequence[Layer]) -> None:
+        """Which layers of a publisher's source somebody takes now."""
 
     def media_connected(self, lesson: str, participant: str, session: str, direction: Direction) -> None: ...
 
@@ -88,6 +112,14 @@ class MediaPlane(Protocol):
         """What the participant's page says it sends now (`SetDevices`): other kinds leave the slots at once.
 
         None (the default, and right for plain WHIP clients): whatever sends packets is shown.
+        """
+
+    def set_watching(self, lesson: str, participant: str, *, live: bool, ceiling: Rung) -> None:
+        """What a subscriber's page wants (`Watch`): remembered for its next sessions too, until the lesson ends.
+
+        Args:
+            live: False: nothing but what keeps the session alive is sent to it.
+            ceiling: the best rung it wants.
         """
 
     def add_sink(self, lesson: str, sink: Sink) -> None: ...

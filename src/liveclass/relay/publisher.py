@@ -1,4 +1,4 @@
-"""A publisher's session: its packets to its tracks, and what it must be told (NACK, PLI, congestion, reports).
+"""A publisher's session: its packets to the layers of its sources, and what it must be told (NACK, PLI, reports).
 
 Knows the answer that was given (payload types, extension ids, m-lines) and refuses to know who receives.
 """
@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from liveclass.errors import PeerError
-from liveclass.relay.source import Sink, SourceInfo, SourceKind
+from liveclass.relay.layers import Layered
+from liveclass.relay.ports import Layer
+from liveclass.relay.source import SourceKind
 from liveclass.relay.track import Track
 from liveclass.rtp import rtcp as control
 from liveclass.rtp.packet import PacketView, find_extension, parse
@@ -23,8 +25,9 @@ log = logging.getLogger(__name__)
 REPORT_S = 1.0
 """Between receiver reports: Chromium's own interval for video; its congestion control waits for them."""
 
-MAX_TRACKS = 8
-"""Streams of one publisher: three are meant, the rest is for restarts with new SSRCs within a session."""
+MAX_TRACKS = 12
+"""Streams of one publisher: two voices, three layers of a camera and two of a screen are meant; the rest is for
+restarts with new SSRCs within a session."""
 
 CLOCK_JUMP_S = 2.0
 """A sender's wall clock that moved this far against ours was set, and is anchored anew."""
@@ -32,13 +35,27 @@ CLOCK_JUMP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An m-line of a publisher's session as it was answered."""
+    """An m-line of a publisher's session as it was answered.
+
+    Attributes:
+        layers: the layer of each restriction id (RFC 8851), lowest first; without simulcast one under the name "".
+    """
 
     mid: str
     kind: SourceKind
     codecs: Sequence[OfferedCodec]
     ssrcs: Sequence[int]
     rtx_ssrcs: Mapping[int, int]
+    layers: Mapping[str, Layer]
+
+
+def layers_of(rids: Sequence[str], kind: SourceKind) -> dict[str, Layer]:
+    """What the layers of an m-line are called: rids in the order of the offer are lowest first."""
+    if kind == "microphone":
+        return {"": "full"}
+    names: dict[int, tuple[Layer, ...]] = {0: ("high",), 1: ("high",), 2: ("low", "high"), 3: ("low", "middle", "high")}
+    given = list(rids)[:3]
+    return dict(zip(given or [""], names[len(given)], strict=True))
 
 
 class Publisher:
@@ -46,9 +63,9 @@ class Publisher:
 
     Args:
         lines: the answered m-lines.
-        mid_id, transport_id: negotiated ids of the header extensions, 0 where there are none.
-        make_info: gives a new track its `SourceInfo`.
-        on_track: a track got its first packet. on_end: the session is over.
+        mid_id, transport_id, rid_id, repaired_id: negotiated ids of the header extensions, 0 where there are none.
+        make_source: makes a source of a kind and codec, in a room that knows it from then on.
+        on_layer: a layer of a source began. on_source_end: a source is over.
         wall: seconds since 1970 for a monotonic time.
     """
 
@@ -59,13 +76,15 @@ class Publisher:
         *,
         mid_id: int,
         transport_id: int,
-        make_info: Callable[[SourceKind, OfferedCodec], SourceInfo],
-        on_track: Callable[[Track, float], None],
-        on_track_end: Callable[[Track, float], None],
+        rid_id: int,
+        repaired_id: int,
+        make_source: Callable[[SourceKind, OfferedCodec, float], Layered],
+        on_layer: Callable[[Layered, float], None],
+        on_source_end: Callable[[Layered, float], None],
+        on_track_end: Callable[[Track], None],
         on_connected: Callable[["Publisher", float], None],
         on_closed: Callable[["Publisher", Reason, float], None],
         wall: Callable[[float], float],
-        sinks: list[Sink],
         cache_packets: int,
         keyframe_interval_s: float,
     ) -> None:
@@ -74,18 +93,21 @@ class Publisher:
         self._lines = lines
         self._mid_id = mid_id
         self._transport_id = transport_id
-        self._make_info = make_info
-        self._on_track = on_track
+        self._rid_id = rid_id
+        self._repaired_id = repaired_id
+        self._make_source = make_source
+        self._on_layer = on_layer
+        self._on_source_end = on_source_end
         self._on_track_end = on_track_end
         self._on_connected = on_connected
         self._on_closed = on_closed
         self._wall = wall
-        self._sinks = sinks
         self._cache_packets = cache_packets
         self._keyframe_interval_s = keyframe_interval_s
         self._ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
         self._cname = secrets.token_hex(8)
         self.tracks: dict[int, Track] = {}
+        self.sources: dict[SourceKind, Layered] = {}
         self._repairs: dict[int, int] = {}
         self._by_mid = {line.mid: line for line in lines}
         self._by_ssrc = {ssrc: line for line in lines for ssrc in line.ssrcs}
@@ -112,10 +134,9 @@ class Publisher:
         self._on_closed(self, reason, now)
 
     def end(self, now: float) -> None:
-        """Every track ends. The session is let go of, so that reference counts alone return the memory."""
-        for track in list(self.tracks.values()):
-            self._on_track_end(track, now)
-        self.tracks.clear()
+        """Every source ends. The session is let go of, so that reference counts alone return the memory."""
+        for kind in list(self.sources):
+            self._end_source(kind, now)
         self.session = None
 
     def rtp(self, datagram: bytes, now: float) -> None:
@@ -160,37 +181,62 @@ class Publisher:
         if line is None or codec is None:
             self.malformed += 1
             return
-        if track is not None:
+        layer = line.layers.get(self._text(plain, view, self._rid_id)) or line.layers.get("")
+        if layer is None:
+            # Simulcast whose packet does not say which layer it is: an early one says so (RFC 8852).
+            self.malformed += 1
+            return
+        source = self.sources.get(line.kind)
+        if source is not None and (track is not None or source.info.codec != codec.codec):
             # The same stream in another codec: a new source to everyone.
-            self._end_track(view.ssrc, now)
+            self._end_source(line.kind, now)
+            source = None
         for ssrc, old in list(self.tracks.items()):
-            if old.info.kind == line.kind:
+            if old.info.kind == line.kind and old.layer == layer:
                 self._end_track(ssrc, now)
         if len(self.tracks) >= MAX_TRACKS:
             return
+        if source is None:
+            source = self.sources[line.kind] = self._make_source(line.kind, codec, now)
         track = Track(
-            self._make_info(line.kind, codec),
+            source.info,
             view.ssrc,
             view.payload_type,
             self._endpoint.batch,
-            self._sinks,
+            layer=layer,
             cache_packets=self._cache_packets,
             keyframe_interval_s=self._keyframe_interval_s,
         )
         self.tracks[view.ssrc] = track
-        self._on_track(track, now)
+        source.add(track, now)
+        # Before its first packet, so that not even that one is missed.
+        self._on_layer(source, now)
         track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
 
     def _end_track(self, ssrc: int, now: float) -> None:
-        self._on_track_end(self.tracks.pop(ssrc), now)
+        track = self.tracks.pop(ssrc)
+        source = self.sources.get(track.info.kind)
+        if source is not None:
+            source.remove(track, now)
+        for repair, primary in list(self._repairs.items()):
+            if primary == ssrc and ssrc not in self._by_ssrc:
+                del self._repairs[repair]
+        self._on_track_end(track)
 
-    def _mid(self, plain: bytes, view: PacketView) -> str:
-        value = find_extension(plain, view, self._mid_id) if self._mid_id else None
+    def _end_source(self, kind: SourceKind, now: float) -> None:
+        source = self.sources.pop(kind)
+        self._on_source_end(source, now)
+        for ssrc, track in list(self.tracks.items()):
+            if track.info is source.info:
+                self._end_track(ssrc, now)
+
+    def _text(self, plain: bytes, view: PacketView, identifier: int) -> str:
+        value = find_extension(plain, view, identifier) if identifier else None
         return value.decode("ascii", "replace") if value else ""
 
     def _line_of(self, plain: bytes, view: PacketView) -> Line | None:
         # RFC 8843 section 9.2: by SSRC as signalled, by MID, and by a payload type that only one line uses.
-        line = self._by_ssrc.get(view.ssrc) or self._by_mid.get(self._mid(plain, view))
+        line = self._by_ssrc.get(view.ssrc) or self._by_mid.get(self._text(plain, view, self._mid_id))
         if line is None:
             users = [li for li in self._lines if any(c.payload_type == view.payload_type for c in li.codecs)]
             line = users[0] if len(users) == 1 else None
@@ -198,12 +244,14 @@ class Publisher:
 
     def _learn_repair(self, plain: bytes, view: PacketView) -> int | None:
         # A retransmission stream that was not signalled: its payload type says so, its MID or uniqueness whose it is.
-        mid = self._mid(plain, view)
+        mid = self._text(plain, view, self._mid_id)
+        rid = self._text(plain, view, self._repaired_id)
         for line in self._lines:
             if mid and line.mid != mid:
                 continue
             if any(c.rtx_payload_type == view.payload_type for c in line.codecs):
-                owners = [ssrc for ssrc, track in self.tracks.items() if track.info.kind == line.kind]
+                layer = line.layers.get(rid) or line.layers.get("")
+                owners = [s for s, t in self.tracks.items() if t.info.kind == line.kind and t.layer == layer]
                 if len(owners) == 1 and len(self._repairs) < 4 * MAX_TRACKS:
                     self._repairs[view.ssrc] = owners[0]
                     return owners[0]
@@ -222,8 +270,9 @@ class Publisher:
                     continue
                 self._last_reports[packet.ssrc] = (control.ntp_middle(packet.ntp), now)
                 seconds = control.ntp_seconds(packet.ntp)
-                for sink in self._sinks:
-                    sink.sender_report(track, seconds, packet.rtp_time, now)
+                source = self.sources.get(track.info.kind)
+                if source is not None:
+                    source.sender_report(track, seconds, packet.rtp_time, now)
                 track.publish_report(self._to_wall(seconds, now), packet.rtp_time)
 
     def _to_wall(self, ntp_s: float, now: float) -> int:
@@ -258,7 +307,7 @@ class Publisher:
         for datagram in _datagrams(compound):
             protected = session.sender.protect_rtcp(datagram)
             if protected is not None:
-                self._endpoint.batch.send(protected, session.address)
+                self._endpoint.transmit(session, protected)
 
     def _block(self, ssrc: int, track: Track, now: float) -> control.ReportBlock | None:
         lsr, at = self._last_reports.get(ssrc, (0, now))

@@ -1,17 +1,31 @@
-"""One lesson's media: who publishes, who subscribes, and which source each slot shows.
+"""One lesson's media: who publishes, who subscribes, which source each slot shows, and which layers anyone takes.
 
-Knows participants and tracks. It refuses to know SDP, tokens and why somebody may publish: that was decided above.
+Knows participants and sources. It refuses to know SDP, tokens and why somebody may publish: that was decided above.
 """
 
 from collections.abc import Callable, Sequence
 
-from liveclass.relay.ports import MediaListener, Person, SlotView
+from liveclass.relay.layers import ORDER, Layered
+from liveclass.relay.ports import Layer, MediaListener, Person, Rung, SlotView
 from liveclass.relay.publisher import Publisher
 from liveclass.relay.slot import Slot
 from liveclass.relay.slots import Offering, assign
 from liveclass.relay.source import Sink, SourceKind
 from liveclass.relay.subscriber import Subscriber
 from liveclass.relay.track import Track
+
+REVIEW_S = 0.5
+"""How often layers are reviewed: browsers switch them on and off within seconds."""
+
+REST_AFTER_S = 5.0
+"""A layer that nobody took for this long may rest; it is woken at once."""
+
+FIRST_BPS, START_SHARE, START_MAX_BPS = 120_000, 0.7, 1_500_000
+"""What a link is believed to carry before anything is known of it, and how much of what it carried in a session
+before."""
+
+FEC_FROM = 0.03
+"""Loss from which a receiver without RED has the publisher asked for in-band FEC."""
 
 
 class Room:
@@ -27,7 +41,11 @@ class Room:
         self.publishers: dict[str, tuple[Person, Publisher]] = {}
         self.subscribers: dict[str, Subscriber] = {}
         self._listener = listener
-        self._tracks: dict[str, tuple[Person, Track]] = {}
+        self._sources: dict[str, tuple[Person, Layered]] = {}
+        self._watching: dict[str, tuple[bool, Rung]] = {}
+        self._estimates: dict[str, int] = {}
+        self._unwanted: dict[tuple[str, Layer], float] = {}
+        self._reviewed_at = 0.0
         self._sending: dict[str, frozenset[SourceKind]] = {}
         self._muted: set[str] = set()
         self._told: dict[str, tuple[SlotView, ...]] = {}
@@ -37,23 +55,31 @@ class Room:
         """Nobody publishes, subscribes or records."""
         return not (self.publishers or self.subscribers or self.sinks)
 
-    def add_track(self, person: Person, track: Track, now: float) -> None:
-        """A publisher's stream began."""
-        self._tracks[track.info.id] = (person, track)
-        track.muted = track.info.kind == "microphone" and person.participant in self._muted
+    def add_source(self, person: Person, source: Layered, now: float) -> None:
+        """A publisher's microphone, camera or screen began."""
+        self._sources[source.info.id] = (person, source)
+        source.mute(source.info.kind == "microphone" and person.participant in self._muted)
         for sink in self.sinks:
-            sink.source_added(track, now)
+            source.announce(sink, now)
         self._tell_sources(person.participant)
         self.arrange(now)
 
-    def remove_track(self, track: Track, now: float) -> None:
-        """A publisher's stream ended."""
-        found = self._tracks.pop(track.info.id, None)
+    def layer_added(self, source: Layered, now: float) -> None:
+        """A layer of a source began: those who show it may want it at once."""
+        for subscriber in self.subscribers.values():
+            if any(slot.source is source for slot in subscriber.slots):
+                subscriber.arranged(now)
+
+    def remove_source(self, source: Layered, now: float) -> None:
+        """A publisher's microphone, camera or screen ended."""
+        found = self._sources.pop(source.info.id, None)
         if found is None:
             return
         self.arrange(now)
         for sink in self.sinks:
-            sink.source_removed(track, now)
+            source.withdraw(sink, now)
+        for key in [key for key in self._unwanted if key[0] == source.info.id]:
+            del self._unwanted[key]
         self._tell_sources(found[0].participant)
 
     def add_sink(self, sink: Sink, now: float) -> None:
@@ -61,15 +87,15 @@ class Room:
         if sink in self.sinks:
             return
         self.sinks.append(sink)
-        for _, track in self._tracks.values():
-            sink.source_added(track, now)
+        for _, source in self._sources.values():
+            source.announce(sink, now)
 
     def remove_sink(self, sink: Sink, now: float) -> None:
         """The sink takes nothing more."""
         if sink in self.sinks:
             self.sinks.remove(sink)
-            for _, track in self._tracks.values():
-                sink.source_removed(track, now)
+            for _, source in self._sources.values():
+                source.withdraw(sink, now)
 
     def set_muted(self, participant: str, muted: bool) -> None:
         """Drop a participant's microphone at the relay, or let it through again."""
@@ -77,9 +103,9 @@ class Room:
             self._muted.add(participant)
         else:
             self._muted.discard(participant)
-        for person, track in self._tracks.values():
-            if person.participant == participant and track.info.kind == "microphone":
-                track.muted = muted
+        for person, source in self._sources.values():
+            if person.participant == participant and source.info.kind == "microphone":
+                source.mute(muted)
 
     def set_sending(self, participant: str, kinds: Sequence[SourceKind] | None, now: float) -> None:
         """What a page says it sends: its other kinds leave the slots at once."""
@@ -90,30 +116,121 @@ class Room:
         self._tell_sources(participant)
         self.arrange(now)
 
-    def _shown(self, person: Person, track: Track) -> bool:
+    def set_watching(self, participant: str, now: float, *, live: bool, ceiling: Rung) -> None:
+        """What a page wants of the live media, in this session and in later ones."""
+        if live and ceiling == "full":
+            self._watching.pop(participant, None)
+        else:
+            self._watching[participant] = (live, ceiling)
+        subscriber = self.subscribers.get(participant)
+        if subscriber is not None:
+            self.apply_watching(subscriber, now)
+
+    def apply_watching(self, subscriber: Subscriber, now: float) -> None:
+        """Tell a subscriber what its page wants."""
+        subscriber.watch(*self._watching.get(subscriber.participant, (True, "full")), now)
+
+    def start_bps(self, participant: str) -> int:
+        """What a new session of that participant is believed to carry."""
+        known = self._estimates.get(participant)
+        return FIRST_BPS if known is None else max(100_000, min(START_MAX_BPS, int(known * START_SHARE)))
+
+    def remember(self, subscriber: Subscriber) -> None:
+        """A subscriber goes: what its link carried is where its next session starts."""
+        if subscriber.downlink is not None and subscriber.downlink.controller.acked_bps:
+            self._estimates[subscriber.participant] = subscriber.downlink.controller.target_bps
+
+    def _shown(self, person: Person, source: Layered) -> bool:
         sending = self._sending.get(person.participant)
         # A muted microphone keeps its slot: nothing is to change but the sound.
-        return sending is None or track.info.kind == "microphone" or track.info.kind in sending
+        return sending is None or source.info.kind == "microphone" or source.info.kind in sending
 
     def _tell_sources(self, participant: str) -> None:
-        kinds = [t.info.kind for p, t in self._tracks.values() if p.participant == participant and self._shown(p, t)]
+        kinds = [s.info.kind for p, s in self._sources.values() if p.participant == participant and self._shown(p, s)]
         self._listener.sources_changed(self.lesson, participant, kinds)
 
     def arrange(self, now: float, only: Subscriber | None = None) -> None:
         """Fill the slots of every subscriber (or of one) from the live sources, and tell whose slots changed."""
-        tracks = {track_id: track for track_id, (_, track) in self._tracks.items()}
+        sources = {source_id: source for source_id, (_, source) in self._sources.items()}
         offerings = [
-            Offering(track.info.id, person.participant, person.role, track.info.kind, person.lead)
-            for person, track in self._tracks.values()
-            if self._shown(person, track)
+            Offering(source.info.id, person.participant, person.role, source.info.kind, person.lead)
+            for person, source in self._sources.values()
+            if self._shown(person, source)
         ]
         for subscriber in [only] if only else list(self.subscribers.values()):
             audio, video = assign(
                 offerings, subscriber.participant, _contents(subscriber.audio), _contents(subscriber.video)
             )
             for slot, source in zip(subscriber.slots, [*audio, *video], strict=True):
-                slot.show(tracks[source] if source else None, now)
+                slot.show(sources[source] if source else None, now)
+            subscriber.arranged(now)
             self._tell_slots(subscriber)
+
+    def tick(self, now: float) -> None:
+        """To be called every 20 ms."""
+        for subscriber in self.subscribers.values():
+            if subscriber.downlink is not None:
+                subscriber.downlink.tick(now)
+        if now - self._reviewed_at >= REVIEW_S:
+            self._reviewed_at = now
+            self._review(now)
+
+    def _review(self, now: float) -> None:
+        for _, source in self._sources.values():
+            source.review(now)
+        for subscriber in self.subscribers.values():
+            if subscriber.downlink is None:
+                subscriber.arranged(now)
+        for person, source in self._sources.values():
+            self._rest(person, source, now)
+            if source.info.kind == "microphone":
+                self._ask_for_fec(source)
+
+    def _rest(self, person: Person, source: Layered, now: float) -> None:
+        """Tell the publisher which layers of a source somebody takes."""
+        if len(source.offered) < 2:
+            return
+        taken = self._taken(source)
+        wanted: list[Layer] = []
+        for layer in sorted(source.offered, key=ORDER.__getitem__):
+            key = (source.info.id, layer)
+            if layer in taken:
+                self._unwanted.pop(key, None)
+            elif layer in source.resting or now - self._unwanted.setdefault(key, now) >= REST_AFTER_S:
+                continue
+            wanted.append(layer)
+        resting = frozenset(source.offered) - frozenset(wanted)
+        if resting != source.resting:
+            source.resting = resting
+            self._listener.layers_wanted(self.lesson, person.participant, source.info.kind, wanted)
+
+    def _taken(self, source: Layered) -> set[Layer]:
+        # The lowest picture never rests: it is what everyone can fall back to at once. Nor does the full voice.
+        taken: set[Layer] = {"full"} if source.info.kind == "microphone" else {source.offered[0]}
+        if self.sinks:
+            taken.add(source.offered[-1])
+        for subscriber in self.subscribers.values():
+            for slot in subscriber.slots:
+                if slot.source is source:
+                    taken.update(t.layer for t in (slot.track, slot.awaited) if t is not None)
+                    if subscriber.downlink is None:
+                        taken.add(source.offered[-1])
+                    elif slot.wish is not None:
+                        taken.add(slot.wish)
+        return taken
+
+    def _ask_for_fec(self, source: Layered) -> None:
+        """Receivers that take no RED are helped by the encoder's own redundancy, which it adds when it hears of
+        loss."""
+        losses = [
+            subscriber.downlink.controller.loss
+            for subscriber in self.subscribers.values()
+            if subscriber.downlink is not None
+            and any(slot.source is source and not slot.red_type for slot in subscriber.audio)
+        ]
+        worst = max(losses, default=0.0)
+        for track in source.tracks:
+            track.asked_loss = worst if worst >= FEC_FROM else 0.0
 
     def _tell_slots(self, subscriber: Subscriber) -> None:
         if subscriber.session is None:
@@ -129,14 +246,15 @@ class Room:
 
     def each_track(self, act: Callable[[Track], None]) -> None:
         """Do something with every live track."""
-        for _, track in list(self._tracks.values()):
-            act(track)
+        for _, source in list(self._sources.values()):
+            for track in source.tracks:
+                act(track)
 
 
 def _contents(slots: Sequence[Slot]) -> list[str | None]:
-    return [slot.track.info.id if slot.track is not None else None for slot in slots]
+    return [slot.source.info.id if slot.source is not None else None for slot in slots]
 
 
 def _view(slot: Slot) -> SlotView:
-    info = slot.track.info if slot.track is not None else None
+    info = slot.source.info if slot.source is not None else None
     return SlotView(slot.mid, info.participant if info else "", info.kind if info else "")

@@ -1,23 +1,54 @@
-"""One transceiver of a subscriber: shows one track after another as one unbroken RTP stream.
+"""One transceiver of a subscriber: shows one layer of one source after another as one unbroken RTP stream.
 
-Sequence numbers and timestamps go on across changes of the track, so that the receiver never notices; it keeps what it
-needs to answer requests for retransmission, also of the track before. Knows no SDP and no policy.
+Sequence numbers and timestamps go on across changes of layer and source, so that the receiver never notices; it keeps
+what it needs to answer requests for retransmission, also of what was shown before. Sound, and pictures on a link with
+room, leave by the fan-out's tables; pictures on a narrow link come here packet by packet and wait for their turn in the
+subscriber's pacer. Knows no SDP and no policy.
 """
 
+import itertools
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Literal, Protocol
 
-from liveclass.relay.fanout import Entry, forward
+from liveclass.relay.carrier import Carrier
+from liveclass.relay.fanout import Entry, Outgoing
+from liveclass.relay.layers import Layered
+from liveclass.relay.ports import Layer
+from liveclass.relay.segment import Segment
+from liveclass.relay.shape import Shape, dress, payload_of
 from liveclass.relay.track import Track
+from liveclass.rtp.payload import droppable, frame_detector, resumes
 from liveclass.rtp.rtcp import build_sender_report
 from liveclass.rtp.serial import extend
-from liveclass.transport.batch import Batch
 from liveclass.transport.sdp import OfferedCodec
 from liveclass.transport.sdp_answer import compatible
 
-HISTORY = 3
-"""Former tracks whose packets can still be asked for: a request is at most seconds old."""
+HISTORY = 64
+"""Stretches of numbering whose packets can still be asked for: a picture at half its frames makes 8 a second, and
+requests are at most seconds old."""
+
+MAX_REPEATED = 256
+"""Numbers remembered as just sent again; older ones are forgotten all at once."""
+
+Act = Literal["send", "skip", "begin"]
+
+Paced = tuple["Slot", Track, Act, Outgoing]
+"""What waits in the pacer: a packet to send, one to leave out without a hole, or one that begins anew after a hole."""
+
+PADDING_BYTES = 255
+"""The most that one packet of padding can hold (RFC 3550 section 5.1)."""
+
+
+class Waiting(Protocol):
+    """The subscriber's pacer, as a slot needs it."""
+
+    def push(self, item: Paced, size: int, screen: bool, now: float) -> bool:
+        """False when there is no room."""
+
+    def drop(self, slot: "Slot") -> None:
+        """Forget what waits for this slot."""
 
 
 class Slot:
@@ -27,174 +58,432 @@ class Slot:
         mid: of its m-line.
         kind: audio or video.
         codecs: what the subscriber decodes, with its payload types.
+        carrier: the way to the subscriber.
+        red_type: payload type of RED that it takes, 0 for none. Only with transport-wide numbers: their log is what
+            repeats a packet byte for byte.
+
+    Attributes:
+        source: what it shows or is about to show.
+        paced: pictures wait in the pacer. Changed by `set_paced`.
+        slow: frames that no other refers to are left out.
+        depth: redundancy of sound, in frames.
+        wish: the layer that the ladder wants, which may be asleep at its publisher still.
+        starved: how often the pacer had no room.
     """
 
-    __slots__ = (
-        "_history",
-        "_next_seq",
-        "_rtx_seq",
-        "_start",
-        "_time",
-        "_time_at",
-        "codecs",
-        "handle",
-        "kind",
-        "mid",
-        "name",
-        "octets_base",
-        "packets_base",
-        "payload_type",
-        "retransmitted",
-        "rtx_payload_type",
-        "rtx_ssrc",
-        "send_report",
-        "seq_offset",
-        "ssrc",
-        "time_offset",
-        "track",
-    )
-
-    def __init__(self, mid: str, kind: str, codecs: Sequence[OfferedCodec]) -> None:
+    def __init__(
+        self, mid: str, kind: str, codecs: Sequence[OfferedCodec], carrier: Carrier, *, red_type: int = 0
+    ) -> None:
         self.mid = mid
         self.kind = kind
         self.codecs = codecs
+        self.carrier = carrier
         self.ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
         self.rtx_ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
+        self.source: Layered | None = None
         self.track: Track | None = None
         self.payload_type = 0
         self.rtx_payload_type: int | None = None
+        self.red_type = red_type if carrier.number_id else 0
         self.send_report: Callable[[bytes], None] | None = None
-        self.handle: Any = None
-        self.name = b""
+        self.pacer: Waiting | None = None
+        self.paced = False
+        self.slow = False
+        self.wish: Layer | None = None
+        self.depth = 0
+        self.starved = 0
+        self.retransmitted = 0
+        self.packets_base = self.octets_base = 0
+        self._next: Track | None = None
+        self._begun = False
+        self._starving = False
         # Below 2^15, so that the receiver's rollover counter surely starts at 0 (RFC 3711 section 3.3.1).
         self._next_seq = secrets.randbelow(0x7000)
         self._rtx_seq = secrets.randbelow(0x7000)
         self._time = secrets.randbits(31)
         self._time_at = 0.0
-        self._start: int | None = None
-        self.seq_offset = 0
-        self.time_offset = 0
-        self._history: list[tuple[int, int, Track, int, int]] = []
-        self.retransmitted = 0
-        self.packets_base = self.octets_base = 0
+        self._emitted = -1
+        self._segments: deque[Segment] = deque(maxlen=HISTORY)
+        self._repeated: dict[int, float] = {}
+        self._slowed = False
+        self._droppable: Callable[[bytes], bool] = _never
+        self._starts_frame: Callable[[bytes], bool] = _never
+        self._resumes: Callable[[bytes], bool] = _never
 
-    def connect(self, handle: Any, name: bytes) -> None:
-        """The subscriber can be reached: its SRTP handle and kernel address."""
-        self.handle = handle
-        self.name = name
-        if self.track is not None and self._start is not None:
-            self.track.replace(self, self._entry())
+    @property
+    def layer(self) -> Layer | None:
+        """What it carries now."""
+        return self.track.layer if self.track is not None and self._begun else None
 
-    def show(self, track: Track | None, now: float) -> bool:
-        """Carry this track from its next packet or keyframe on.
+    @property
+    def awaited(self) -> Track | None:
+        """The layer whose keyframe it waits for."""
+        return self._next
+
+    @property
+    def shape(self) -> Shape:
+        """The shape in which the subscriber takes packets of this slot."""
+        depth = self.depth if self.red_type else 0
+        return Shape(self.payload_type, self.carrier.number_id, self.red_type if depth else 0, depth)
+
+    def entry(self) -> Entry | None:
+        """See `track.Receiver`."""
+        if self.paced or not self.carrier.direct or not self._segments:
+            return None
+        segment = self._segments[-1]
+        return self.carrier.entry(segment.seq_offset, segment.time_offset, self.ssrc)
+
+    @property
+    def first(self) -> int:
+        """See `track.Receiver`."""
+        return self._segments[-1].start
+
+    # What is shown
+
+    def reached(self) -> None:
+        """The subscriber is reached by another way now."""
+        for track in (self.track, self._next):
+            if track is not None:
+                track.replace(self)
+
+    def show(self, source: Layered | None, now: float) -> bool:
+        """Carry this source from its next packet or keyframe on; the layer is chosen by `choose`.
 
         Returns:
             False when the subscriber cannot decode it; the slot is then empty.
         """
-        if track is self.track:
+        if source is self.source:
             return True
-        self._leave()
-        if track is None:
+        self.leave(now)
+        self.source = None
+        if source is None:
             return True
         for codec in self.codecs:
-            if compatible(track.info.codec, codec.codec):
+            if compatible(source.info.codec, codec.codec):
                 self.payload_type = codec.payload_type
                 self.rtx_payload_type = codec.rtx_payload_type
-                self.track = track
-                track.attach(self, now)
+                name = source.info.codec.name
+                self._droppable, self._resumes = droppable(name), resumes(name)
+                self._starts_frame = frame_detector(name)
+                self.source = source
                 return True
         return False
 
-    def _leave(self) -> None:
-        track, self.track = self.track, None
+    def choose(self, track: Track | None, now: float) -> None:
+        """Carry this layer from its next keyframe (or packet of sound) on; until then the one before goes on."""
         if track is None:
+            self.leave(now)
             return
-        track.detach(self)
-        if self._start is None:
+        if self._next is not None and self._next is not track:
+            self._next.detach(self)
+            self._next = None
+        if track is self.track or track is self._next:
             return
-        end = track.highest + self.seq_offset
-        self._history.append((self._start + self.seq_offset, end, track, self.seq_offset, self.time_offset))
-        del self._history[:-HISTORY]
-        self._next_seq = end + 1
-        self._time = (track.highest_time + self.time_offset) & 0xFFFFFFFF
-        self._time_at = track.highest_arrival
-        self._start = None
+        if self.track is None:
+            self.track = track
+        else:
+            self._next = track
+        track.attach(self, now)
 
-    def begin(self, seq: int, timestamp: int, now: float) -> Entry | None:
-        """The first packet of the track for this slot: number and time go on from the track before."""
-        if self.handle is None or not self.name or self.track is None:
+    def leave(self, now: float) -> None:
+        """Carry nothing; the source stays the slot's own."""
+        if self._next is not None:
+            self._next.detach(self)
+            self._next = None
+        track = self.track
+        if track is not None:
+            track.detach(self)
+            self._close()
+            self.track = None
+
+    def _close(self) -> None:
+        """The present stretch of numbers ends with what was sent of it."""
+        if self.pacer is not None:
+            self.pacer.drop(self)
+        track, self._starving = self.track, False
+        if track is None or not self._begun:
+            return
+        self._begun = False
+        segment = self._segments[-1]
+        end = self._emitted if self.paced else track.highest
+        if end < segment.start:
+            self._segments.pop()
+            return
+        segment.end = end
+        self._next_seq = max(self._next_seq, end + segment.seq_offset + 1)
+        if not self.paced:
+            self._time = (track.highest_time + segment.time_offset) & 0xFFFFFFFF
+            self._time_at = track.highest_arrival
+
+    def set_paced(self, paced: bool) -> None:
+        """Let pictures wait in the pacer, or not; only while nothing waits there."""
+        if paced == self.paced or (self.paced and self._starving):
+            return
+        track = self.track
+        if track is not None and self._begun:
+            track.flush()
+            if paced:
+                self._emitted = track.highest
+                self._next_seq = max(self._next_seq, track.highest + self._segments[-1].seq_offset + 1)
+        self.paced = paced
+        for one in (track, self._next):
+            if one is not None:
+                one.replace(self)
+
+    def set_depth(self, depth: int) -> None:
+        """Repeat that many earlier frames in each packet of sound."""
+        if depth != self.depth:
+            self.depth = depth
+            for one in (self.track, self._next):
+                if one is not None:
+                    one.replace(self)
+
+    def begin(self, track: Track, seq: int, timestamp: int, now: float) -> bool:
+        """The first packet of a layer for this slot: number and time go on from what was before."""
+        if not self.carrier.ready or self.source is None:
+            return False
+        former = self._segments[-1] if self._segments else None
+        if track is self._next:
+            old, self._next = self.track, None
+            if old is not None:
+                old.detach(self)
+                self._close()
+            self.track = track
+        self._start_segment(track, former, seq, timestamp, now)
+        self.packets_base = track.packets
+        self.octets_base = track.octets
+        return True
+
+    def _start_segment(self, track: Track, former: Segment | None, seq: int, timestamp: int, now: float) -> None:
+        offset = self._aligned(track, former, timestamp)
+        if offset is None:
+            if self._time_at:
+                # At least one tick: two frames may not share a timestamp.
+                self._time += max(1, round((now - self._time_at) * track.info.codec.clock_rate))
+            offset = self._time - timestamp
+        self._segments.append(Segment(track, seq, self._next_seq - seq, offset & 0xFFFFFFFF))
+        self._begun = True
+        self._emitted = seq - 1
+
+    def _aligned(self, track: Track, former: Segment | None, timestamp: int) -> int | None:
+        """The timestamp offset that keeps one publisher's layers on one clock, by its sender reports; None without."""
+        if former is None or not self._time_at or former.track.info.participant != track.info.participant:
             return None
-        rate = self.track.info.codec.clock_rate
-        if self._time_at:
-            # At least one tick: two frames may not share a timestamp.
-            self._time += max(1, round((now - self._time_at) * rate))
-        self._start = seq
-        self.seq_offset = self._next_seq - seq
-        self.time_offset = self._time - timestamp
-        self.packets_base = self.track.packets
-        self.octets_base = self.track.octets
-        return self._entry()
+        offset: int | None
+        if former.track is track:
+            offset = former.time_offset
+        elif former.track.clock is None or track.clock is None:
+            return None
+        else:
+            rate = track.info.codec.clock_rate
+            apart = round((track.clock[0] - former.track.clock[0]) * rate)
+            offset = former.track.clock[1] + apart - track.clock[1] + former.time_offset
+        ahead = (timestamp + offset - self._time) & 0xFFFFFFFF
+        # A new clock, or a layer whose keyframe is older than what was shown: then by arrival.
+        return offset if 0 < ahead < 120 * track.info.codec.clock_rate else None
 
-    def _entry(self) -> Entry:
-        return self.handle, self.name, self.seq_offset, self.time_offset, self.ssrc
+    # Packets that come one by one
 
-    def retransmit(self, batch: Batch, seqs: Sequence[int], budget: int) -> int:
+    def take(self, track: Track, packets: Sequence[Outgoing], now: float) -> None:
+        """See `track.Receiver`: sound over TCP leaves at once, pictures wait for their turn."""
+        if track is not self.track or not self._begun:
+            return
+        if not self.paced or self.pacer is None:
+            segment = self._segments[-1]
+            started = [one for one in packets if one[1] >= segment.start]
+            if started:
+                self._emitted = max(self._emitted, started[-1][1])
+                self.carrier.send(started, segment.seq_offset, segment.time_offset, self.ssrc, now)
+            return
+        screen = track.info.kind == "screen"
+        for one in packets:
+            act: Act = "send"
+            payload = payload_of(one[0])
+            if self._starving:
+                if not track.starts_keyframe(payload):
+                    continue
+                act, self._starving = "begin", False
+            if self.slow != self._slowed and (self._starts_frame if self.slow else self._resumes)(payload):
+                # Only between frames: a frame of which a part is left out without a hole would be taken for whole.
+                self._slowed = self.slow
+            if act == "send" and self._slowed and self._droppable(payload):
+                act = "skip"
+            if not self.pacer.push((self, track, act, one), 0 if act == "skip" else len(one[0]), screen, now):
+                self._starve(track, now)
+                return
+
+    def _starve(self, track: Track, now: float) -> None:
+        """The link is slower than the picture: what waits is dropped up to the next keyframe."""
+        self.starved += 1
+        if self.pacer is not None:
+            self.pacer.drop(self)
+        self._starving = True
+        track.request_keyframe(now)
+
+    @property
+    def starving(self) -> bool:
+        """Nothing leaves before a keyframe."""
+        return self._starving
+
+    def emit(self, track: Track, act: Act, one: Outgoing, now: float) -> None:
+        """A packet's turn has come."""
+        if track is not self.track or not self._segments:
+            return
+        seq = one[1]
+        segment = self._segments[-1]
+        if act == "begin":
+            self._restart(track, one, now)
+            segment = self._segments[-1]
+        elif act == "skip":
+            self._skip(segment, seq)
+            return
+        if seq < segment.start:
+            found = next((s for s in reversed(self._segments) if s.track is track and s.holds(seq)), None)
+            if found is None:
+                return
+            segment = found
+        if seq > self._emitted:
+            self._emitted = seq
+            self._time = (one[2] + segment.time_offset) & 0xFFFFFFFF
+            self._time_at = now
+            self._next_seq = max(self._next_seq, seq + segment.seq_offset + 1)
+        self.carrier.send([one], segment.seq_offset, segment.time_offset, self.ssrc, now)
+
+    def _restart(self, track: Track, one: Outgoing, now: float) -> None:
+        former = self._segments[-1]
+        if self._emitted < former.start:
+            self._segments.pop()
+        else:
+            former.end = self._emitted
+        self._start_segment(track, former, one[1], one[2], now)
+
+    def _skip(self, segment: Segment, seq: int) -> None:
+        """Leave one packet out so that the numbers behind it close up; one that comes late only stays out."""
+        if seq <= self._emitted:
+            return
+        # Whatever is missing between the last packet and this one keeps its number: it may still come.
+        if segment.start > self._emitted:
+            if seq == segment.start:
+                segment.start += 1
+                segment.seq_offset -= 1
+                self._emitted = seq
+            return
+        if seq != self._emitted + 1:
+            return
+        segment.end = self._emitted
+        self._segments.append(Segment(segment.track, seq + 1, segment.seq_offset - 1, segment.time_offset))
+        self._emitted = seq
+
+    # Repairs
+
+    def retransmit(self, seqs: Sequence[int], budget: int, again_after_s: float, now: float) -> int:
         """Answer a NACK from the caches: as RTX (RFC 4588) where negotiated, else the very same packet again.
 
         Args:
             seqs: 16-bit numbers of this slot's stream.
-            budget: packets that may be sent at most.
+            budget: bytes that may be sent at most.
+            again_after_s: a number sent again within this time is under way still.
 
         Returns:
-            Packets sent.
+            Bytes sent.
         """
-        if self.handle is None or not self.name:
+        if not self.carrier.ready or not self._segments:
             return 0
-        newest = self.track.highest + self.seq_offset if self.track and self._start is not None else self._next_seq
+        last = self._next_seq - 1
+        if self.track is not None and self._begun and not self.paced:
+            last = self.track.highest + self._segments[-1].seq_offset
+        if len(self._repeated) > MAX_REPEATED:
+            self._repeated.clear()
         sent = 0
         for seq16 in seqs:
             if sent >= budget:
                 break
-            out = extend(seq16, newest)
-            found = self._find(out)
-            if found is None:
+            out = extend(seq16, last)
+            if now - self._repeated.get(out, -1e9) < again_after_s:
                 continue
-            packet, timestamp, time_offset = found
-            marker = packet[1] & 0x80
-            if self.rtx_payload_type is not None:
-                head = bytes((0x80, marker | self.rtx_payload_type)) + packet[2:12]
-                again = head + (out & 0xFFFF).to_bytes(2, "big") + packet[12:]
-                entry = (self.handle, self.name, 0, time_offset, self.rtx_ssrc)
-                forward(batch, [(again, self._rtx_seq, timestamp)], [entry])
-                self._rtx_seq += 1
-            else:
-                again = bytes((0x80, marker | self.payload_type)) + packet[2:]
-                entry = (self.handle, self.name, 0, time_offset, self.ssrc)
-                forward(batch, [(again, out, timestamp)], [entry])
-            sent += 1
-        self.retransmitted += sent
+            size = self._repeat(out, now)
+            if size:
+                self._repeated[out] = now
+                self.retransmitted += 1
+                sent += size
         return sent
 
-    def _find(self, out: int) -> tuple[bytes, int, int] | None:
-        if self.track is not None and self._start is not None and out - self.seq_offset >= self._start:
-            cached = self.track.cached(out - self.seq_offset)
-            return (*cached, self.time_offset) if cached else None
-        for start, end, track, seq_offset, time_offset in reversed(self._history):
-            if start <= out <= end:
-                cached = track.cached(out - seq_offset)
-                return (*cached, time_offset) if cached else None
-        return None
+    def _repeat(self, out: int, now: float) -> int:
+        for segment in reversed(self._segments):
+            if segment.holds(out - segment.seq_offset):
+                break
+        else:
+            return 0
+        seq = out - segment.seq_offset
+        if self.paced and segment is self._segments[-1] and seq > self._emitted:
+            return 0
+        if self.rtx_payload_type is None:
+            return self._repeat_exactly(segment, seq, out)
+        cached = segment.track.cached(seq)
+        if cached is None:
+            return 0
+        packet, timestamp = cached
+        body = (out & 0xFFFF).to_bytes(2, "big") + packet[12:]
+        again = dress(packet, self.shape, self.rtx_payload_type, body)
+        self._rtx_seq += 1
+        self.carrier.send([(again, self._rtx_seq, timestamp)], 0, segment.time_offset, self.rtx_ssrc, now)
+        return len(again)
 
-    def report(self, ntp: int, timestamp: int) -> None:
+    def _repeat_exactly(self, segment: Segment, seq: int, out: int) -> int:
+        log = self.carrier.log
+        if log is None:
+            cached = segment.track.cached(seq)
+            if cached is None:
+                return 0
+            packet, timestamp = dress(cached[0], self.shape, self.payload_type), cached[1]
+            self.carrier.repeat(packet, 0, out, timestamp + segment.time_offset, self.ssrc)
+            return len(packet)
+        stream = segment.track.ssrc.to_bytes(4, "big")
+        for first, _, packets in itertools.chain(reversed(log.runs), reversed(log.past)):
+            for place, (packet, its, timestamp) in enumerate(packets):
+                if its == seq and packet[8:12] == stream:
+                    time = timestamp + segment.time_offset
+                    self.carrier.repeat(packet, first + place, out, time, self.ssrc)
+                    return len(packet)
+        return 0
+
+    def pad(self, size: int, now: float) -> int:
+        """Send padding as retransmissions of nothing (RFC 4588, as browsers do), to learn what the link carries.
+
+        Returns:
+            Bytes sent: 0 where nothing can carry padding.
+        """
+        payload_type = self.rtx_payload_type or next(
+            (c.rtx_payload_type for c in self.codecs if c.rtx_payload_type), None
+        )
+        if self.kind != "video" or payload_type is None or not self.carrier.ready:
+            return 0
+        shape = self.shape
+        head = bytes((0x80, payload_type)) + bytes(6) + self.rtx_ssrc.to_bytes(4, "big")
+        padding = bytes(PADDING_BYTES - 1) + bytes((PADDING_BYTES,))
+        plain = dress(head, shape, payload_type, padding)
+        packet = bytes((plain[0] | 0x20,)) + plain[1:]
+        sent = 0
+        while sent < size:
+            self._rtx_seq += 1
+            self.carrier.send([(packet, self._rtx_seq, 0)], 0, self._time, self.rtx_ssrc, now)
+            sent += len(packet)
+        return sent
+
+    def report(self, track: Track, ntp: int, timestamp: int) -> None:
         """Tell the subscriber the stream's clock (sender report, RFC 3550 section 6.4.1).
 
         Args:
             ntp: 64-bit time of the sample, on the server's clock.
             timestamp: the track's RTP timestamp of that sample.
         """
-        if self.track is None or self._start is None or self.send_report is None:
+        if track is not self.track or not self._begun or self.send_report is None:
             return
-        packets = (self.track.packets - self.packets_base) & 0xFFFFFFFF
-        octets = (self.track.octets - self.octets_base) & 0xFFFFFFFF
-        stamp = (timestamp + self.time_offset) & 0xFFFFFFFF
+        packets = (track.packets - self.packets_base) & 0xFFFFFFFF
+        octets = (track.octets - self.octets_base) & 0xFFFFFFFF
+        stamp = (timestamp + self._segments[-1].time_offset) & 0xFFFFFFFF
         self.send_report(build_sender_report(self.ssrc, ntp, stamp, packets, octets))
+
+
+def _never(_payload: bytes) -> bool:
+    return False

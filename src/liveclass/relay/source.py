@@ -21,6 +21,8 @@ class SourceInfo:
         participant: who publishes it; stays the same when the participant reconnects.
         role: what the participant is.
         name: what people call the participant.
+        rendition: "low" is a second source beside the one of the same participant and kind: its lowest layer, for those
+            who cannot hold the best one. Only sinks are given low renditions.
     """
 
     id: str
@@ -29,6 +31,7 @@ class SourceInfo:
     name: str
     kind: SourceKind
     codec: Codec
+    rendition: Literal["main", "low"] = "main"
 
 
 class SourceHandle(Protocol):

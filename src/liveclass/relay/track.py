@@ -1,16 +1,18 @@
 """One stream of one publisher in the relay: numbering, cache, loss repair, and the tables of those who receive it.
 
 A packet that arrives here is authentic and parsed. The track numbers it once (extended, without holes for what the
-relay itself drops), keeps it for retransmission, and hands it to the fan-out and the sinks. It refuses to know SDP,
-SRTP keys and sockets.
+relay itself drops), keeps it for retransmission, and hands it to the fan-out and the source that it is a layer of. It
+refuses to know SDP, SRTP keys and sockets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Protocol
 
 from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, forward
-from liveclass.relay.source import Sink, SourceInfo
+from liveclass.relay.ports import Layer
+from liveclass.relay.shape import Shape, shaped
+from liveclass.relay.source import SourceInfo
 from liveclass.rtp.cache import PacketCache
 from liveclass.rtp.nack import NackGenerator
 from liveclass.rtp.packet import PacketView
@@ -25,34 +27,63 @@ MAX_JUMP = 3000
 MAX_ASKED = 512
 """Requests for retransmission remembered to measure the round trip; older ones are forgotten all at once."""
 
+WIRE_OVERHEAD = 56
+"""Bytes that a packet has on the wire towards a receiver beside its payload: IP 20, UDP 8, RTP 12 with an extension
+of 8, and half a trailer of 16 (the parts vary by cipher)."""
+
+RATE_WINDOW_S = 0.5
+"""Over which a stream's rate is measured; a window begins with each question after the last one is over."""
+
 _header = Struct("!BBHII").pack
 
 Cached = tuple[bytes, int]
 """A packet as the fan-out takes it (publisher's payload type, no extensions), and its RTP timestamp."""
 
 
+Tap = Callable[["Track", int, int, bool, bytes, float], None]
+"""Takes every packet of a track: the track, extended number, timestamp, marker, payload, arrival."""
+
+
 class Receiver(Protocol):
     """A slot that wants this track, as far as the track needs to know it."""
 
     @property
-    def payload_type(self) -> int: ...
+    def shape(self) -> Shape:
+        """The shape in which it takes this track's packets."""
 
-    def report(self, ntp: int, timestamp: int) -> None:
+    def report(self, track: "Track", ntp: int, timestamp: int) -> None:
         """The publisher's clock: `timestamp` was sampled at `ntp` (64 bits, the server's time)."""
 
-    def begin(self, seq: int, timestamp: int, now: float) -> Entry | None:
-        """The first packet for this receiver; None when it cannot take packets yet."""
+    def begin(self, track: "Track", seq: int, timestamp: int, now: float) -> bool:
+        """The first packet for this receiver; False when it cannot take packets yet."""
+
+    @property
+    def first(self) -> int:
+        """The lowest number of the track that its present offsets hold for: an earlier one would be sent under a number
+        that was used already."""
+
+    def entry(self) -> Entry | None:
+        """Its place in the fan-out; None when it wants each packet by `take`."""
+
+    def take(self, track: "Track", packets: Sequence[Outgoing], now: float) -> None:
+        """Packets in its shape, as they came (late ones come late)."""
 
 
 class Track:
-    """A source with its receivers; implements `SourceHandle`.
+    """One layer of a source with its receivers.
 
     Args:
-        info: what others may know of it.
+        info: what others may know of the source.
         ssrc: the publisher's.
         payload_type: the publisher's, for this codec.
         batch: where forwarded packets go.
-        sinks: the room's sinks, shared and changed by the room.
+        layer: which of the source's layers this is.
+
+    Attributes:
+        tap: takes every packet, for the sinks.
+        clock: the publisher's last sender report: seconds of its clock, and the RTP timestamp of that moment.
+        asked_loss: loss that the publisher is told on behalf of receivers without redundancy, so that its encoder adds
+            in-band FEC (RFC 6716 section 2.1.7).
         cache_packets: packets kept for retransmission.
         keyframe_interval_s: shortest time between two keyframe requests.
     """
@@ -63,8 +94,8 @@ class Track:
         ssrc: int,
         payload_type: int,
         batch: Batch,
-        sinks: list[Sink],
         *,
+        layer: Layer = "high",
         cache_packets: int,
         keyframe_interval_s: float,
     ) -> None:
@@ -72,15 +103,22 @@ class Track:
         self.ssrc = ssrc
         self.payload_type = payload_type
         self._batch = batch
-        self._sinks = sinks
+        self.layer: Layer = layer
+        self.tap: Tap | None = None
+        self.clock: tuple[float, int] | None = None
+        self.asked_loss = 0.0
+        self._rate_from = (0.0, 0)
+        self._rate = 0.0
+        self._now = 0.0
         self._clock_rate = info.codec.clock_rate
         self._video = info.codec.kind == "video"
         self._starts_keyframe = keyframe_detector(info.codec.name)
         self._keyframe_interval_s = keyframe_interval_s
         self._cache: PacketCache[Cached] = PacketCache(cache_packets)
         self.nack = NackGenerator()
-        self._tables: dict[int, list[Entry]] = {}
-        self._entries: dict[Receiver, tuple[int, Entry]] = {}
+        self._tables: dict[Shape, list[Entry]] = {}
+        self._takers: dict[Shape, list[Receiver]] = {}
+        self._entries: dict[Receiver, tuple[Shape, Entry | None]] = {}
         self._waiting: list[Receiver] = []
         self._pending: list[Outgoing] = []
         self._starts: dict[Receiver, int] = {}
@@ -119,6 +157,7 @@ class Track:
             repaired: it came as a retransmission (RFC 4588).
             begin: where its payload begins (behind the original sequence number, when repaired).
         """
+        self._now = now
         raw = extend(seq, self._raw) if self._raw >= 0 else seq + 0x10000
         jump = raw - self._raw
         if self._raw < 0:
@@ -170,34 +209,38 @@ class Track:
                 self._admit(seq, timestamp, now)
         elif self._waiting:
             self._admit(seq, timestamp, now)
-        if self._tables:
+        if self._entries:
             if not self._pending:
                 self._batch.waiting.append(self)
             self._pending.append((packet, seq, timestamp))
             if seq < self._floor or len(self._pending) == MAX_TOGETHER:
                 self.flush()
-        for sink in self._sinks:
-            sink.packet(self, seq, timestamp, marker, payload, now)
+        if self.tap is not None:
+            self.tap(self, seq, timestamp, marker, payload, now)
 
     def flush(self) -> None:
         """Send what this wake-up of the socket brought, together."""
         pending, self._pending = self._pending, []
         if not pending:
             return
+        # Packets count from when the kernel had them, but leave now: a busy server is not a full link to its receivers.
+        now = max(self._now, self._batch.woken_at)
         late = pending[-1][1] < self._floor
-        for payload_type, entries in self._tables.items():
-            packets: list[Outgoing] = pending
-            if payload_type != self.payload_type:
-                packets = [(_with_type(packet, payload_type), seq, at) for packet, seq, at in pending]
+        for shape, entries in self._tables.items():
+            packets = shaped(pending, shape, self._cache.get)
             if late:
                 # A packet from before some receiver's start came last, and so alone or behind others of its burst.
                 for one in packets:
-                    started = self._started(payload_type, one[1])
-                    self.unprotectable += forward(self._batch, [one], started)
+                    started = self._started(shape, one[1])
+                    self.unprotectable += forward(self._batch, [one], started, now)
                     self.forwarded += len(started)
             else:
-                self.unprotectable += forward(self._batch, packets, entries)
+                self.unprotectable += forward(self._batch, packets, entries, now)
                 self.forwarded += len(entries) * len(packets)
+        for shape, takers in self._takers.items():
+            packets = shaped(pending, shape, self._cache.get)
+            for receiver in takers:
+                receiver.take(self, packets, now)
 
     def _measure(self, timestamp: int, now: float) -> None:
         # Interarrival jitter, RFC 3550 section 6.4.1.
@@ -212,25 +255,25 @@ class Track:
         self.flush()
         waiting, self._waiting = self._waiting, []
         for receiver in waiting:
-            entry = receiver.begin(seq, timestamp, now)
-            if entry is None:
+            if not receiver.begin(self, seq, timestamp, now):
                 self._waiting.append(receiver)
                 continue
-            self._entries[receiver] = (receiver.payload_type, entry)
             self._starts[receiver] = seq
-            self._tables.setdefault(receiver.payload_type, []).append(entry)
             self._floor = max(self._floor, seq)
+            self._entries[receiver] = (receiver.shape, receiver.entry())
+            self._rebuild(receiver.shape)
 
-    def _started(self, payload_type: int, seq: int) -> list[Entry]:
+    def _started(self, shape: Shape, seq: int) -> list[Entry]:
         return [
             entry
-            for receiver, (pt, entry) in self._entries.items()
-            if pt == payload_type and self._starts[receiver] <= seq
+            for receiver, (its, entry) in self._entries.items()
+            if entry is not None and its == shape and self._starts[receiver] <= seq
         ]
 
     def attach(self, receiver: Receiver, now: float) -> None:
         """A slot wants this track: from the next keyframe (video) or packet (sound) on."""
-        self._waiting.append(receiver)
+        if receiver not in self._waiting and receiver not in self._entries:
+            self._waiting.append(receiver)
         if self._video:
             self.request_keyframe(now)
 
@@ -244,25 +287,50 @@ class Track:
         if found is not None:
             self._rebuild(found[0])
 
-    def replace(self, receiver: Receiver, entry: Entry) -> None:
-        """The receiver's entry changed (its address did); it goes on where it is."""
+    def replace(self, receiver: Receiver) -> None:
+        """The receiver's shape, address or way of taking packets changed; it goes on where it is."""
         self.flush()
         found = self._entries.get(receiver)
         if found is not None:
-            self._entries[receiver] = (found[0], entry)
+            self._starts[receiver] = receiver.first
+            self._floor = max(self._floor, receiver.first)
+            self._entries[receiver] = (receiver.shape, receiver.entry())
             self._rebuild(found[0])
+            if receiver.shape != found[0]:
+                self._rebuild(receiver.shape)
 
-    def _rebuild(self, payload_type: int) -> None:
-        entries = [entry for pt, entry in self._entries.values() if pt == payload_type]
+    def _rebuild(self, shape: Shape) -> None:
+        entries = [entry for its, entry in self._entries.values() if entry is not None and its == shape]
+        takers = [receiver for receiver, (its, entry) in self._entries.items() if entry is None and its == shape]
         if entries:
-            self._tables[payload_type] = entries
+            self._tables[shape] = entries
         else:
-            self._tables.pop(payload_type, None)
+            self._tables.pop(shape, None)
+        if takers:
+            self._takers[shape] = takers
+        else:
+            self._takers.pop(shape, None)
 
     def publish_report(self, ntp: int, timestamp: int) -> None:
         """The publisher's sender report, with its time on the server's clock, for every receiver."""
         for receiver in self._entries:
-            receiver.report(ntp, timestamp)
+            receiver.report(self, ntp, timestamp)
+
+    def bps(self, now: float) -> float:
+        """What this stream costs a receiver, bits of IP packets per second; 0 when it has been silent for a second."""
+        if now - self.highest_arrival > 1.0:
+            return 0.0
+        at, bits = self._rate_from
+        total = 8 * (self.octets + self.packets * WIRE_OVERHEAD)
+        if now - at >= RATE_WINDOW_S:
+            rate = (total - bits) / (now - at) if at else 0.0
+            self._rate += (rate - self._rate) / (2 if self._rate else 1)
+            self._rate_from = (now, total)
+        return self._rate
+
+    def starts_keyframe(self, payload: bytes) -> bool:
+        """Whether a keyframe begins in this packet."""
+        return self._starts_keyframe(payload)
 
     def cached(self, seq: int) -> Cached | None:
         """A packet for retransmission, by the track's own number."""
@@ -305,6 +373,7 @@ class Track:
         self._reported = (expected, received)
         lost_now = max(0, new_expected - new_received)
         fraction = min(255, lost_now * 256 // new_expected) if new_expected > 0 else 0
+        fraction = max(fraction, int(256 * min(self.asked_loss, 0.25)))
         lost = max(0, min(expected - received, 0x7FFFFF))
         return ReportBlock(self.ssrc, fraction, lost, self._raw & 0xFFFFFFFF, int(self._jitter), lsr, dlsr)
 
@@ -312,8 +381,3 @@ class Track:
     def lost(self) -> int:
         """Packets that never came, though they were asked for again."""
         return self._lost_before + self.nack.given_up
-
-
-def _with_type(packet: bytes, payload_type: int) -> bytes:
-    """The packet under another payload type."""
-    return bytes((packet[0], packet[1] & 0x80 | payload_type)) + packet[2:]

@@ -55,6 +55,9 @@ MISSED = 0.7
 USED = 0.75
 """A sender below this share of its target proves nothing about it."""
 
+KEPT_UP = 0.85
+"""A link that carries this share of what is sent, beside its own loss, is not overrun by it."""
+
 CEILING_S = 30.0
 """How long the rate at which the link gave in is remembered."""
 
@@ -332,6 +335,11 @@ class Controller:
         """What the link carries while its queue stands, and how far the sender keeps to the target (1: it does)."""
         carried = self._delay.busy_bps() / self._passes()
         sent = self._delay.sent_bps
+        allowed = self._before_fall if self.state == "falling" else self.target_bps
+        if sent < USED * allowed and carried >= KEPT_UP * sent:
+            # Little is sent and all of it is carried on: the queue is of others' making, or jitter that looks like one,
+            # and what arrives says nothing of what the link could carry.
+            carried = max(carried, self.target_bps)
         # A sender that overshoots its target would do so again.
         return int(carried), max(0.5, self.target_bps / sent) if sent > self.target_bps else 1.0
 

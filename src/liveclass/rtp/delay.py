@@ -23,7 +23,7 @@ BUCKETS = 6
 MARGIN_S = 0.035
 """A standing queue below this is no harm; a full packet at 300 kbit/s takes as long."""
 
-SCATTER_SHARE = 0.75
+SCATTER_SHARE = 0.9
 MAX_SCATTER_S = 0.08
 """How much of the mean scatter is added to the margin, and how much scatter is believed."""
 

@@ -27,8 +27,12 @@ MAX_BYTES = 30_000
 OUTLAST = 4
 """Times the mean jitter that a cluster must take to tell a rate."""
 
-MAX_EXCUSED = 0.3
-"""Share of a cluster's delay that is put down to jitter at most, so that no rate is overstated by more than 1.4."""
+LONGEST_S = 0.3
+"""A cluster is made longer than that on a path whose jitter would drown it, up to this."""
+
+EXCUSED, MAX_EXCUSED = 1.5, 0.4
+"""Times the mean jitter that are taken off a cluster's delay: its last packet is seldom as lucky as the luckiest of a
+minute. Never more than this share, so that no rate is overstated by more than 1.7."""
 
 GROWTH = 2.2
 """A probe aims at most this far above the target: its bytes are chosen by the target and cannot show more."""
@@ -111,6 +115,8 @@ class Prober:
         busy_s = WIDE_CLUSTER_S if target_bps >= WIDE_BPS else CLUSTER_S
         if used:
             busy_s = min(busy_s, max(busy_s / 2, OUTLAST * scatter_s))
+        else:
+            busy_s = max(busy_s, min(LONGEST_S, OUTLAST * scatter_s))
         self._bytes = max(MIN_BYTES, min(MAX_BYTES, int(target_bps * busy_s / 8)))
         self._number, self._at = number, now
         self._until = now + self._bytes * 8 / aim + LATE_S
@@ -167,7 +173,7 @@ class Prober:
         self._forget()
         if got < MIN_BYTES // 3:
             return 0
-        return int(got * 8 / max(needed - min(scatter_s, MAX_EXCUSED * needed), 0.001))
+        return int(got * 8 / max(needed - min(EXCUSED * scatter_s, MAX_EXCUSED * needed), 0.001))
 
     def succeeded(self, now: float) -> None:
         """The last probe raised the target: another may raise it further."""

@@ -13,8 +13,9 @@ from msgspec import Meta
 from liveclass.errors import PeerError
 from liveclass.lesson.messages import LessonState, Participant, RecordingState
 from liveclass.server.auth import Caller
+from liveclass.server.held import Held
 from liveclass.server.http import Proxies, json_body, json_response
-from liveclass.server.lessons import Held, Lessons
+from liveclass.server.lessons import Lessons
 from liveclass.server.ports import LINK_ROLES, CataloguePort, LessonRow, LinkRole, RecordingsPort
 from liveclass.server.routing import Route
 

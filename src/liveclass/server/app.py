@@ -12,9 +12,11 @@ from liveclass.config import Settings
 from liveclass.relay.ports import MediaPlane
 from liveclass.server.api import LessonApi
 from liveclass.server.auth import Authority, Signer
+from liveclass.server.catchup import Catchup
 from liveclass.server.http import Proxies, add_headers, error_boundary, json_response
 from liveclass.server.lessons import Lessons
 from liveclass.server.limits import AddressLimiter
+from liveclass.server.line import LineCheck
 from liveclass.server.media import Replays
 from liveclass.server.metrics import Metrics
 from liveclass.server.openapi import describe
@@ -83,8 +85,11 @@ def build_app(services: Services) -> web.Application:
         revoked_ms=lessons.revoked_ms,
         monotonic=services.monotonic,
     )
-    limiter = AddressLimiter(settings.posts_per_s, max(1.0, settings.posts_per_s * BURST_S))
-    gate = Gate(authority, proxies, limiter, services.monotonic)
+
+    def gate_of(per_s: float) -> Gate:
+        return Gate(authority, proxies, AddressLimiter(per_s, max(1.0, per_s * BURST_S)), services.monotonic)
+
+    gate = gate_of(settings.posts_per_s)
     signalling = Signalling(
         lessons=lessons,
         authority=authority,
@@ -95,12 +100,19 @@ def build_app(services: Services) -> web.Application:
         max_sockets=settings.max_sessions,
         monotonic=services.monotonic,
     )
+    catchup = Catchup(
+        lessons=lessons,
+        recordings=services.recordings,
+        max_streams=settings.catchup_streams,
+        monotonic=services.monotonic,
+    )
     metrics = Metrics(
         lessons=lessons,
         recordings=services.recordings,
         catalogue=services.catalogue,
         signalling=signalling,
         relay_stats=services.relay_stats,
+        catchup_streams=lambda: catchup.open_streams,
         proxies=proxies,
         token=settings.metrics_token,
     )
@@ -127,7 +139,9 @@ def build_app(services: Services) -> web.Application:
     )
     routes = [
         *api.routes(),
+        *LineCheck(gate_of(settings.line_checks_per_s).check_rate).routes(),
         *replays.routes(),
+        *catchup.routes(),
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),
@@ -141,6 +155,7 @@ def build_app(services: Services) -> web.Application:
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(metrics.watch_event_loop)
     app.on_shutdown.append(lambda _app: lessons.close())
+    app.on_shutdown.append(lambda _app: catchup.close())
     return app
 
 

@@ -5,7 +5,7 @@ Knows neither lessons nor messages, only encoded text.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 QUEUE_LIMIT = 256
@@ -33,12 +33,12 @@ class Connection:
 
     Args:
         socket: the open socket.
-        fresh: makes a `Welcome` of this moment, encoded.
+        fresh: makes a `Welcome` of this moment and what must follow it, encoded.
         abort: cuts the connection without a word, for when none gets through.
     """
 
     def __init__(
-        self, socket: Socket, fresh: Callable[[], str], abort: Callable[[], None], *, limit: int = QUEUE_LIMIT
+        self, socket: Socket, fresh: Callable[[], Sequence[str]], abort: Callable[[], None], *, limit: int = QUEUE_LIMIT
     ) -> None:
         self._socket = socket
         self._fresh = fresh
@@ -63,7 +63,7 @@ class Connection:
         self._wake.set()
 
     def send_after_welcome(self, text: str) -> None:
-        """Queue a message that no `Welcome` contains (slots, errors): it follows whatever comes before it."""
+        """Queue a message that no `Welcome` makes up for (errors): it follows whatever comes before it."""
         if self._closing is None and len(self._queue) < self._limit:
             self._queue.append(text)
             self._wake.set()
@@ -97,9 +97,8 @@ class Connection:
                 if self._resync:
                     # Made at the moment of sending, so that nothing between now and then is missed or told twice.
                     self._resync = False
-                    text = self._fresh()
-                else:
-                    text = self._queue.popleft()
+                    self._queue.extendleft(reversed(self._fresh()))
+                text = self._queue.popleft()
                 try:
                     await asyncio.wait_for(self._socket.send_str(text), STALLED_S)
                 except TimeoutError:

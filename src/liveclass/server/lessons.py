@@ -7,37 +7,47 @@ world, so every method that a socket, a request or the media plane calls returns
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from liveclass.config import Settings
 from liveclass.errors import PeerError, UsageError
-from liveclass.lesson.effects import CloseMedia, Effect, LessonEnded, LessonStarted, Send, SetMuted, SetSending
+from liveclass.lesson.effects import (
+    CloseMedia,
+    Effect,
+    LessonEnded,
+    LessonStarted,
+    Send,
+    SetMuted,
+    SetSending,
+    SetWatching,
+)
 from liveclass.lesson.members import Member
 from liveclass.lesson.messages import (
     ClientMessage,
     ErrorMessage,
-    LessonInfo,
+    JumpNow,
     LessonState,
+    LinkState,
+    MediaClosed,
     RecordingInfo,
     Role,
     ServerMessage,
     Slot,
     SlotsChanged,
     StartLesson,
-    Welcome,
 )
 from liveclass.lesson.state import Lesson, Limits
-from liveclass.relay.ports import CloseReason, Direction, MediaPlane, Person, SlotView
-from liveclass.relay.source import Sink, SourceKind
-from liveclass.server.auth import Signer
+from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, MediaPlane, Person, SlotView
+from liveclass.relay.source import SourceKind
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
+from liveclass.server.held import Held, Page, SessionRecord, encode, info_of
+from liveclass.server.keeper import Keeper
 from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
+from liveclass.server.welcome import IceServers, Welcomes
 
 log = structlog.get_logger(__name__)
 
@@ -51,51 +61,8 @@ written at once."""
 IDLE_S = 60.0
 """How long a lesson that nobody uses stays in memory; whoever has just asked for it may still be on the way in."""
 
-FRESH_TOKEN_S = 12 * 3600
-"""A page that stays connected gets a new `Welcome` this often, well before its media token expires."""
-
-CATALOGUE_RETRY_S = 2.0
-"""Pause before a failed write to the catalogue is tried again; the lesson goes on meanwhile."""
-
-
-@dataclass(slots=True)
-class SessionRecord:
-    """What HTTP needs to remember of a media session.
-
-    Attributes:
-        remote_ufrag: the client's ICE user fragment: a PATCH that brings another one asks for a restart.
-    """
-
-    remote_ufrag: str
-
-
-@dataclass(slots=True, eq=False)
-class Page:
-    """An open socket and what its page needs to be told when it comes back."""
-
-    connection: Connection
-    welcomed_at: float
-
-
-@dataclass(slots=True, eq=False)
-class Held:
-    """A lesson in memory and everything attached to it."""
-
-    lesson: Lesson
-    used_at: float
-    pages: dict[str, Page] = field(default_factory=dict)
-    slots: dict[str, SlotsChanged] = field(default_factory=dict)
-    sink: Sink | None = None
-    saved_revision: int = 0
-    saved_calls: int = 0
-    saving_calls: bool = False
-    changed_at: float | None = None
-    deleted: bool = False
-    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def id(self) -> str:
-        return self.lesson.info.id
+UNTOLD = (JumpNow, MediaClosed)
+"""Messages that no `Welcome` makes up for: they follow it."""
 
 
 class Lessons:
@@ -109,6 +76,7 @@ class Lessons:
         signing_key: at least 32 secret bytes, the same after a restart.
         monotonic: seconds, never going back.
         wall: seconds since 1970.
+        ice_servers: the TURN servers that a participant's page may use.
     """
 
     def __init__(
@@ -120,11 +88,13 @@ class Lessons:
         signing_key: bytes,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
+        ice_servers: IceServers = lambda _who: (),
     ) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._snapshots = Snapshots(snapshot_dir)
-        self._signer = Signer(signing_key, wall)
+        self._keeper = Keeper(self._snapshots, monotonic)
+        self._welcomes = Welcomes(settings, signing_key, wall, ice_servers)
         self._monotonic = monotonic
         self._wall = wall
         self._limits = Limits(
@@ -140,7 +110,6 @@ class Lessons:
         self._recordings: RecordingsPort | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writes: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
         self._sessions: dict[str, SessionRecord] = {}
         self.draining = False
         self._closed = False
@@ -169,7 +138,7 @@ class Lessons:
         """Restore the lessons that were live; their recordings go on as a next part."""
         self._loop = asyncio.get_running_loop()
         self._spawn(self._housekeeping())
-        self._spawn(self._write_catalogue())
+        self._spawn(self._keeper.run())
         for row in await self._catalogue.live_lessons():
             held = await self._load(row)
             self._begin_recording(held)
@@ -202,17 +171,11 @@ class Lessons:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(self._save(held) for held in list(self._held.values())))
+        await asyncio.gather(*(self._keeper.save(held) for held in list(self._held.values())))
 
     async def flush(self) -> None:
         """Wait until the catalogue has what was decided so far."""
-        done = asyncio.Event()
-
-        async def reached() -> None:
-            done.set()
-
-        self._writes.put_nowait(reached)
-        await done.wait()
+        await self._keeper.flush()
 
     # Finding
 
@@ -257,12 +220,18 @@ class Lessons:
     # Pages
 
     def connect(
-        self, held: Held, who: str, role: Role, name: str, address: str, make: Callable[[Callable[[], str]], Connection]
+        self,
+        held: Held,
+        who: str,
+        role: Role,
+        name: str,
+        address: str,
+        make: Callable[[Callable[[], Sequence[str]]], Connection],
     ) -> Page:
         """A page has said hello; an older socket of the same participant is closed as replaced.
 
         Args:
-            make: makes the connection, given what encodes a `Welcome` of the moment.
+            make: makes the connection, given what makes the `Welcome` of the moment and what follows it.
 
         Raises:
             PeerError: 503 `lesson_full`, 404 `lesson_unknown` when it was deleted meanwhile.
@@ -271,12 +240,11 @@ class Lessons:
             raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
         now = self._monotonic()
         effects = held.lesson.join(who, role, name, now, address=address)
-        page = Page(make(lambda: encode(self._welcome(held, who))), now)
+        page = Page(make(lambda: self._welcomes.texts(held, who)), now)
         older = held.pages.pop(who, None)
         if older is not None:
             older.connection.close(REPLACED, "replaced")
         held.pages[who] = page
-        self._send_slots(held, who)
         self.apply(held, effects)
         return page
 
@@ -291,36 +259,6 @@ class Lessons:
         if isinstance(message, StartLesson):
             self.check_may_start(held)
         self.apply(held, held.lesson.handle(who, message, self._monotonic(), self._wall_ms()))
-
-    def _welcome(self, held: Held, who: str) -> Welcome:
-        lesson = held.lesson
-        member = lesson.member(who)
-        if member is None:
-            raise PeerError("There is no such participant in this lesson.", status=404, code="participant_unknown")
-        return Welcome(
-            you=who,
-            role=member.role,
-            lesson=lesson.info,
-            participants=lesson.participants(member.role),
-            recording=lesson.recording,
-            media_token=self._signer.media_token(held.id, who, member.role),
-            whip_url=f"/whip/{held.id}",
-            whep_url=f"/whep/{held.id}",
-            server_time_ms=self._wall_ms(),
-            replay_url=self._replay_url(held, member.role),
-        )
-
-    def _replay_url(self, held: Held, role: Role) -> str:
-        """A classroom's page shows whatever it is told, so it is told when there is something to open."""
-        opens = self._settings.classroom_replay and held.lesson.state == "ended"
-        if role != "teacher" and not (opens and held.lesson.recording.state != "off"):
-            return ""
-        return f"/replay/{held.id}#{self._signer.replay_token(held.id)}"
-
-    def _send_slots(self, held: Held, who: str) -> None:
-        page, slots = held.pages.get(who), held.slots.get(who)
-        if page is not None and slots is not None:
-            page.connection.send_after_welcome(encode(slots))
 
     # Doing what a lesson wants
 
@@ -352,8 +290,7 @@ class Lessons:
         await self.flush()
         await self.recordings.delete(lesson_id)
         await self._catalogue.delete_lesson(lesson_id)
-        async with held.saving:
-            await asyncio.to_thread(self._snapshots.delete, lesson_id)
+        await self._keeper.forget(held)
         self._held.pop(lesson_id, None)
 
     async def withdraw(self, held: Held, role: LinkRole) -> None:
@@ -367,7 +304,7 @@ class Lessons:
                     for direction in tuple(member.sessions):
                         self.media.close_participant(held.id, member.id, direction, "deleted")
             self._dismiss(held, role, ErrorMessage("token_revoked", "This link has been withdrawn.", fatal=True))
-        await self._save(held)
+        await self._keeper.save(held)
 
     def _dismiss(self, held: Held, role: Role | None, message: ErrorMessage) -> None:
         for who, page in list(held.pages.items()):
@@ -388,6 +325,8 @@ class Lessons:
                     self.media.set_muted(held.id, who, muted)
                 case SetSending(who, kinds):
                     self.media.set_sending(held.id, who, kinds)
+                case SetWatching(who, live, ceiling):
+                    self.media.set_watching(held.id, who, live=live, ceiling=ceiling)
                 case LessonStarted(at_ms):
                     self._store_state(held, "live", at_ms)
                     self._begin_recording(held)
@@ -398,7 +337,7 @@ class Lessons:
             held.changed_at = self._monotonic()
         if held.lesson.calls_revision != held.saved_calls and not held.saving_calls:
             held.saving_calls = True
-            self._spawn(self._save_calls(held))
+            self._spawn(self._keeper.save_calls(held))
 
     def _send(self, held: Held, to: Sequence[str], message: ServerMessage) -> None:
         text: str | None = None
@@ -407,7 +346,10 @@ class Lessons:
             if page is None:
                 continue
             text = text or encode(message)
-            page.connection.send(text)
+            if isinstance(message, UNTOLD):
+                page.connection.send_after_welcome(text)
+            else:
+                page.connection.send(text)
 
     def _ended(self, held: Held, at_ms: int) -> None:
         self._store_state(held, "ended", at_ms)
@@ -442,7 +384,7 @@ class Lessons:
             return
         self.recording_changed(lesson_id, self.recordings.status(lesson_id))
         held = self._held.get(lesson_id)
-        if held is not None and self._replay_url(held, "classroom"):
+        if held is not None and self._welcomes.replay_url(held, "classroom"):
             for who, page in held.pages.items():
                 member = held.lesson.member(who)
                 if member is not None and member.role == "classroom":
@@ -463,7 +405,7 @@ class Lessons:
         before = held.lesson.recording.state
         self.apply(held, held.lesson.set_recording(self._recording_info(status)))
         if status.state != before:
-            self._writes.put_nowait(
+            self._keeper.put(
                 lambda: self._catalogue.put_recording(
                     lesson_id,
                     state=status.state,
@@ -506,8 +448,9 @@ class Lessons:
         held = self._held.get(lesson)
         if held is None:
             return
-        held.slots[participant] = SlotsChanged(session, [Slot(s.mid, s.participant, s.kind) for s in slots])
-        self._send_slots(held, participant)
+        told = SlotsChanged(session, [Slot(s.mid, s.participant, s.kind) for s in slots])
+        held.slots[participant] = told
+        self._send(held, (participant,), told)
 
     def sources_changed(self, lesson: str, participant: str, kinds: Sequence[SourceKind]) -> None:
         """What arrives from a publisher."""
@@ -516,7 +459,25 @@ class Lessons:
             self.apply(held, held.lesson.sources_changed(participant, kinds))
 
     def media_connected(self, lesson: str, participant: str, session: str, direction: Direction) -> None:
-        """Media can flow; pages see that for themselves."""
+        """Media can flow."""
+        held = self._held.get(lesson)
+        if held is not None:
+            self.apply(held, held.lesson.media_connected(participant, direction, self._monotonic()))
+
+    def link_changed(self, lesson: str, participant: str, link: LinkView) -> None:
+        """What a subscriber's link carries."""
+        held = self._held.get(lesson)
+        if held is not None:
+            kbps = None if link.bps is None else round(link.bps / 1000)
+            loss_percent = None if link.loss is None else round(link.loss * 100, 1)
+            state = LinkState(link.rung, kbps, loss_percent)
+            self.apply(held, held.lesson.link_changed(participant, state, self._monotonic()))
+
+    def layers_wanted(self, lesson: str, participant: str, kind: SourceKind, layers: Sequence[Layer]) -> None:
+        """Which layers of a publisher's source somebody takes."""
+        held = self._held.get(lesson)
+        if held is not None:
+            self.apply(held, held.lesson.layers_wanted(participant, kind, layers))
 
     def joined(self, seconds: float) -> None:
         """The media plane says how long a subscriber waited, from its offer to media that can flow."""
@@ -539,44 +500,7 @@ class Lessons:
 
     def _store_state(self, held: Held, state: LessonState, at_ms: int) -> None:
         at, lesson_id = datetime.fromtimestamp(at_ms / 1000, UTC), held.id
-        self._writes.put_nowait(lambda: self._catalogue.set_state(lesson_id, state, at))
-
-    async def _write_catalogue(self) -> None:
-        """Writes in the order of decisions, away from the lesson: a slow database delays no one."""
-        while True:
-            write = await self._writes.get()
-            while True:
-                try:
-                    await write()
-                    break
-                except PeerError as refused:
-                    log.warning("catalogue_refused", code=refused.code)
-                    break
-                except Exception:
-                    log.exception("catalogue_failed")
-                    await asyncio.sleep(CATALOGUE_RETRY_S)
-
-    async def _save(self, held: Held) -> None:
-        # One at a time, and never across a deletion: a late write would bring back what was deleted.
-        async with held.saving:
-            revision = held.lesson.revision
-            if not held.deleted and revision != held.saved_revision:
-                try:
-                    await _to_the_end(asyncio.to_thread(self._snapshots.write, held.id, held.lesson.snapshot()))
-                    held.saved_revision = revision
-                except OSError:
-                    log.warning("snapshot_not_written", lesson=held.id)
-            held.changed_at = None if held.lesson.revision == held.saved_revision else self._monotonic()
-
-    async def _save_calls(self, held: Held) -> None:
-        """Write until the calls of the moment are written; one that fails is left to the housekeeping."""
-        try:
-            while held.saved_calls != held.lesson.calls_revision:
-                calls = held.lesson.calls_revision
-                await self._save(held)
-                held.saved_calls = calls
-        finally:
-            held.saving_calls = False
+        self._keeper.put(lambda: self._catalogue.set_state(lesson_id, state, at))
 
     async def _housekeeping(self) -> None:
         while True:
@@ -594,11 +518,11 @@ class Lessons:
             if deadline is not None and deadline <= now:
                 self.apply(held, held.lesson.tick(now, self._wall_ms()))
             for page in held.pages.values():
-                if now - page.welcomed_at >= FRESH_TOKEN_S:
+                if now - page.welcomed_at >= self._welcomes.fresh_s:
                     page.welcomed_at = now
                     page.connection.welcome()
             if held.changed_at is not None and now - held.changed_at >= SNAPSHOT_DELAY_S:
-                await self._save(held)
+                await self._keeper.save(held)
             if self._in_use(held):
                 held.used_at = now
             elif now - held.used_at >= IDLE_S and (held.changed_at is None or held.deleted):
@@ -617,37 +541,6 @@ class Lessons:
 
     def _wall_ms(self) -> int:
         return int(self._wall() * 1000)
-
-
-def encode(message: ServerMessage) -> str:
-    """The message as it travels."""
-    return msgspec.json.encode(message).decode()
-
-
-def info_of(row: LessonRow) -> LessonInfo:
-    """A catalogue row as the pages know it."""
-    return LessonInfo(
-        id=row.id,
-        title=row.title,
-        state=row.state,
-        language=row.language,
-        starts_at_ms=_ms(row.starts_at),
-        started_at_ms=_ms(row.started_at),
-    )
-
-
-def _ms(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)
-
-
-async def _to_the_end(work: Awaitable[None]) -> None:
-    """Wait for work in a thread even when cancelled, since the thread cannot be: two must not write one file."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:

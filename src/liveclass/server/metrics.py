@@ -16,6 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from liveclass.errors import PeerError
+from liveclass.lesson.members import Member
 from liveclass.server.http import Handler, Proxies, bearer
 from liveclass.server.lessons import Lessons
 from liveclass.server.ports import CataloguePort, RecordingsPort
@@ -29,6 +30,9 @@ READY_S = 2.0
 """How long the database may take to answer /readyz."""
 
 JOIN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30)
+RUNG = "rung_"
+"""How the media plane's counts of subscribers by rung begin."""
+
 DELAY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1)
 
 
@@ -41,7 +45,9 @@ class Figures(Collector):
         recordings: RecordingsPort,
         signalling: Signalling,
         relay_stats: Callable[[], Mapping[str, float | int]],
+        catchup_streams: Callable[[], int],
     ) -> None:
+        self._catchup_streams = catchup_streams
         self._lessons = lessons
         self._recordings = recordings
         self._signalling = signalling
@@ -73,13 +79,36 @@ class Figures(Collector):
         for code, count in self._signalling.refused.items():
             refused.add_metric([code], count)
         yield refused
+        yield from self._links([member for one in held for member in one.lesson.members()])
+        yield GaugeMetricFamily(
+            "liveclass_catchup_streams", "Streams of what was missed open", value=self._catchup_streams()
+        )
         yield from self._recording(held_ids=[one.id for one in held])
-        for name, value in sorted(self._relay_stats().items()):
+        stats = dict(sorted(self._relay_stats().items()))
+        rungs = GaugeMetricFamily("liveclass_relay_subscribers", "Receiving sessions by rung", labels=["rung"])
+        for name in [name for name in stats if name.startswith(RUNG)]:
+            rungs.add_metric([name.removeprefix(RUNG)], stats.pop(name))
+        yield rungs
+        for name, value in stats.items():
             full = f"liveclass_relay_{name.removesuffix('_total')}"
             if name.endswith("_total"):
                 yield CounterMetricFamily(full, f"Media plane: {name}", value=value)
             else:
                 yield GaugeMetricFamily(full, f"Media plane: {name}", value=value)
+
+    def _links(self, members: list[Member]) -> Iterable[Metric]:
+        """How the rooms fare, as pages report it and the relay measures it."""
+        rooms = [member for member in members if member.role == "classroom"]
+        yield GaugeMetricFamily(
+            "liveclass_rooms_reconnecting",
+            "Classrooms of live lessons whose media is cut off",
+            value=sum(room.link.rung == "reconnecting" for room in rooms),
+        )
+        yield GaugeMetricFamily(
+            "liveclass_rooms_behind",
+            "Classrooms that play from the recording",
+            value=sum(room.receiving.behind_s is not None for room in rooms),
+        )
 
     def _recording(self, held_ids: list[str]) -> Iterable[Metric]:
         statuses = [self._recordings.status(lesson_id) for lesson_id in held_ids]
@@ -107,6 +136,7 @@ class Metrics:
     """The registry of this application and its routes.
 
     Args:
+        catchup_streams: how many streams of what was missed are open.
         token: bearer of /metrics; empty: whoever asks from this machine itself.
     """
 
@@ -118,6 +148,7 @@ class Metrics:
         catalogue: CataloguePort,
         signalling: Signalling,
         relay_stats: Callable[[], Mapping[str, float | int]],
+        catchup_streams: Callable[[], int],
         proxies: Proxies,
         token: str,
     ) -> None:
@@ -126,7 +157,7 @@ class Metrics:
         self._proxies = proxies
         self._token = token
         self.registry = CollectorRegistry()
-        self.registry.register(Figures(lessons, recordings, signalling, relay_stats))
+        self.registry.register(Figures(lessons, recordings, signalling, relay_stats, catchup_streams))
         self._joins = Histogram(
             "liveclass_join_seconds",
             "From a subscriber's offer to media that can flow",

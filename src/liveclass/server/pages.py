@@ -38,6 +38,13 @@ PAGE_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+WORKER = "sw.js"
+WORKER_HEADERS = {
+    "Service-Worker-Allowed": "/",
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; script-src 'self'",
+}
+"""The service worker stands for every page, and may load what the pages may."""
+
 _TYPES = MimeTypes()
 for _suffix, _type in {
     ".js": "text/javascript",
@@ -121,6 +128,7 @@ class Pages:
             routes.append(
                 Route(method=method, path="/assets/{path:.+}", handler=self._asset, access=PUBLIC, described=False)
             )
+            routes.append(Route(method=method, path=f"/{WORKER}", handler=self._worker, access=PUBLIC, described=False))
             routes.append(
                 Route(method=method, path="/favicon.ico", handler=self._favicon, access=PUBLIC, described=False)
             )
@@ -151,6 +159,12 @@ class Pages:
         if asset is None:
             raise PeerError("There is no such file.", status=404, code="not_found")
         return _serve(request, asset, ASSET_CACHE, {})
+
+    async def _worker(self, request: web.Request) -> web.StreamResponse:
+        asset = self._assets.get(WORKER)
+        if asset is None:
+            raise PeerError("There is no such file.", status=404, code="not_found")
+        return _serve(request, asset, PAGE_CACHE, WORKER_HEADERS)
 
     async def _favicon(self, request: web.Request) -> web.StreamResponse:
         for name in ("favicon.ico", "favicon.svg"):

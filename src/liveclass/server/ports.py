@@ -9,6 +9,8 @@ from typing import Protocol
 
 from liveclass.catalogue.rows import LINK_ROLES, LessonRow, LinkRole
 from liveclass.lesson.messages import LessonState, RecordingState
+from liveclass.recording.catchup import Rendition
+from liveclass.recording.follow import CatchupStream
 from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
 from liveclass.relay.source import Sink
 
@@ -68,3 +70,5 @@ class RecordingsPort(Protocol):
     def manifest(self, lesson_id: str) -> Manifest: ...
 
     def locate(self, lesson_id: str, name: str) -> MediaFile: ...
+
+    async def catchup(self, lesson_id: str, from_ms: int, rendition: Rendition, /) -> CatchupStream: ...

@@ -7,7 +7,7 @@ alone. What messages mean stands in `lesson.state`.
 import asyncio
 import contextlib
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,8 +19,9 @@ from liveclass.lesson.members import participant_id
 from liveclass.lesson.messages import PROTOCOL_VERSION, ClientMessage, ErrorMessage, Hello, Role
 from liveclass.server.auth import Authority
 from liveclass.server.connection import INTERNAL, POLICY, Connection
+from liveclass.server.held import Held, Page, encode
 from liveclass.server.http import Proxies
-from liveclass.server.lessons import Held, Lessons, Page, encode
+from liveclass.server.lessons import Lessons
 from liveclass.server.limits import TokenBucket
 from liveclass.server.routing import PUBLIC, Route
 
@@ -214,7 +215,7 @@ class Signalling:
             if request.transport is not None:
                 request.transport.abort()
 
-        def make(fresh: Callable[[], str]) -> Connection:
+        def make(fresh: Callable[[], Sequence[str]]) -> Connection:
             return Connection(socket, fresh, abort)
 
         return held, who, self._lessons.connect(held, who, role, hello.name, self._proxies.client(request), make)

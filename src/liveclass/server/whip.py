@@ -16,8 +16,9 @@ from liveclass.lesson.messages import Role
 from liveclass.lesson.state import not_called
 from liveclass.relay.ports import Answer, Direction
 from liveclass.server.auth import Access, Caller
+from liveclass.server.held import Held, SessionRecord
 from liveclass.server.http import Proxies, RequestRefused, body
-from liveclass.server.lessons import Held, Lessons, SessionRecord
+from liveclass.server.lessons import Lessons
 from liveclass.server.routing import ACCESS, PUBLIC, Route
 
 Protocol = Literal["whip", "whep"]
@@ -31,6 +32,9 @@ MEDIA_CALLERS: frozenset[Caller] = frozenset({"teacher", "classroom"})
 PLAIN_TEACHER = "plain"
 """All publishing by the teacher's plain link is one participant, so that a program that reconnects from another address
 goes on where it was: same place on the stage, same track of the recording."""
+
+IDENTITY = "Liveclass-Identity"
+"""Header of a page that subscribes while its socket is still on the way: the identity that its `Hello` brings."""
 
 PREFLIGHT_S = 86_400
 """How long a browser may remember what OPTIONS said."""
@@ -57,6 +61,7 @@ _PATCH_REFUSALS = {
 _DELETE_REFUSALS = {status: _REFUSALS[status] for status in (401, 403, 404, 429)}
 
 _ENTITY_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*(?:,|$)')
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S{4,256})\s*$", re.MULTILINE)
 _TRICKLE = re.compile(r"^a=(?:candidate:|end-of-candidates)", re.MULTILINE)
 
@@ -146,7 +151,7 @@ class MediaSessions:
         direction = DIRECTIONS[protocol]
         offer = _text(await body(request, self._max_sdp_bytes, SDP))
         held = await self._lessons.get(request.match_info["lesson"])
-        access = request[ACCESS]
+        access = _as_page(request, held.id, direction)
         address = self._proxies.client(request)
         # From here to the end nothing waits, so what was checked still holds when it is done.
         held.lesson.check_open()
@@ -251,6 +256,23 @@ class MediaSessions:
         """DELETE (RFC 9725 section 4.2): frees everything at once, whatever the entity tag."""
         self._lessons.media.close_session(self._owned(request, protocol), "deleted")
         return web.Response(status=200)
+
+
+def _as_page(request: web.Request, lesson_id: str, direction: Direction) -> Access:
+    """Whom the token stands for; with the link's token and an identity, the page that will say hello with both.
+
+    That saves a page one round trip before its first sound. It opens no more than its media token would.
+
+    Raises:
+        PeerError: 400 `identity_invalid`.
+    """
+    access, identity = request[ACCESS], request.headers.get(IDENTITY)
+    if identity is None or access.participant or direction != "subscribe":
+        return access
+    if not _IDENTITY.fullmatch(identity):
+        raise PeerError("The identity is not valid.", code="identity_invalid")
+    role: Role = "teacher" if access.caller == "teacher" else "classroom"
+    return Access(access.caller, participant_id(lesson_id, role, identity))
 
 
 async def _endpoint_options(_request: web.Request) -> web.StreamResponse:

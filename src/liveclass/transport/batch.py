@@ -112,6 +112,7 @@ class Batch:
         waiting: who wants `flush` at the end of this wake-up.
         sent, octets: datagrams and bytes handed to the kernel.
         dropped: datagrams that it refused (full buffer, unreachable).
+        woken_at: when the present wake-up began, on the monotonic clock: nothing leaves before.
     """
 
     __slots__ = (
@@ -135,6 +136,7 @@ class Batch:
         "vectors",
         "view",
         "waiting",
+        "woken_at",
     )
 
     def __init__(self, sock: socket.socket) -> None:
@@ -166,6 +168,7 @@ class Batch:
         self.sent = 0
         self.octets = 0
         self.dropped = 0
+        self.woken_at = 0.0
 
     def settle(self) -> None:
         """The end of a wake-up: everything held back goes out."""

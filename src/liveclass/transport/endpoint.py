@@ -1,4 +1,4 @@
-"""The one UDP port: reads datagrams, finds the session each belongs to, and drops the rest.
+"""The media port: reads datagrams, from UDP or from TCP connections, finds the session each belongs to, drops the rest.
 
 Order of trust: STUN is matched by our user fragment and its integrity; DTLS and SRTP are taken only from an address
 that such a check has bound. No exception leaves the callback; every drop is counted. It knows sessions, not lessons.
@@ -6,22 +6,23 @@ that such a check has bound. No exception leaves the callback; every drop is cou
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from struct import Struct
 
 from liveclass.errors import PeerError, UsageError
 from liveclass.rtp.packet import is_rtcp
+from liveclass.transport.addresses import told
 from liveclass.transport.batch import Address, Batch
+from liveclass.transport.counters import Counters, Echoes
 from liveclass.transport.dtls import Identity
 from liveclass.transport.ice import answer_to_stranger, username_of
 from liveclass.transport.sdp import Offer
 from liveclass.transport.session import Handler, PeerSession
+from liveclass.transport.tcp import SCHEME, Listener, TcpPeers, listening
 
 log = logging.getLogger(__name__)
 
@@ -41,24 +42,11 @@ STAMP_BYTES = socket.CMSG_SPACE(16)
 
 _stamp = Struct("@qq").unpack
 
-ECHOES_PER_S = 20.0
-"""Binding requests of strangers answered per second, all together: a check of reachability sends three."""
-
 SWEEP_S = 1.0
-"""How often sessions are searched for peers that vanished."""
+"""How often sessions and connections are searched for peers that vanished."""
 
-
-@dataclass(slots=True)
-class Counters:
-    """What came in, and why some of it was dropped."""
-
-    datagrams: int = 0
-    octets: int = 0
-    checks: int = 0
-    empty: int = 0
-    strangers: int = 0
-    malformed: int = 0
-    failures: int = 0
+MAX_TCP_CANDIDATES = 4
+"""A browser opens a connection to each candidate, so only the likeliest are told."""
 
 
 class Endpoint:
@@ -69,9 +57,22 @@ class Endpoint:
         timeout_s: silence after which a session is closed (consent, RFC 7675).
         max_sessions: sessions at a time; one more is refused with status 503.
         public: addresses that browsers are told; empty: this machine's own.
+        max_tcp_peers: TCP connections for media at a time; 0: media over UDP alone.
+
+    Attributes:
+        tcp: the connections for media; `tcp.adopt` takes further ones, from another listening port.
+        tcp_ports: where such connections are accepted, the likeliest to get through first.
     """
 
-    def __init__(self, identity: Identity, *, timeout_s: float, max_sessions: int, public: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        timeout_s: float,
+        max_sessions: int,
+        public: Sequence[str] = (),
+        max_tcp_peers: int = 0,
+    ) -> None:
         self.identity = identity
         self.counters = Counters()
         self.port = 0
@@ -86,12 +87,19 @@ class Endpoint:
         self._tickers: list[Callable[[float], None]] = []
         self._swept = 0.0
         self._arrived = 0.0
-        self._echoes = ECHOES_PER_S
-        self._echoed = 0.0
+        self._echoes = Echoes()
         self._timer: asyncio.TimerHandle | None = None
+        self._listeners: list[Listener] = []
+        self._takes_tcp = max_tcp_peers > 0
+        self.tcp = TcpPeers(self._framed, self._settle, self._lost, time.monotonic, max_tcp_peers)
+        self.tcp_ports: list[int] = []
 
-    async def open(self, host: str, port: int) -> None:
+    async def open(self, host: str, port: int, *, listen_tcp: bool = True) -> None:
         """Bind the port and begin to read.
+
+        Args:
+            listen_tcp: accept connections on the same number too. Where somebody else holds that, media over TCP is
+                left to the pages' port, with a warning.
 
         Raises:
             UsageError: the port cannot be bound.
@@ -119,12 +127,23 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._readable)
         self._timer = self._loop.call_later(TICK_S, self._tick)
+        if self._takes_tcp and listen_tcp:
+            try:
+                self._listeners = [Listener(sock, self.tcp.adopt) for sock in listening(host, self.port)]
+            except OSError as error:
+                log.warning("TCP port %d takes no media: %s", self.port, error.strerror)
+            else:
+                self.tcp_ports.append(self.port)
 
     def close(self) -> None:
         """Tell every peer goodbye and leave the port."""
         now = time.monotonic()
         for session in list(self.sessions.values()):
             self.forget(session, now)
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+        self.tcp.close_all()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -143,17 +162,25 @@ class Endpoint:
             reached_at: the address of ours that the peer's HTTP request came to, which surely works unless a proxy
                 stands between; empty when not known.
         """
-        found = list(self._public)
-        if reached_at and reached_at not in found:
-            with contextlib.suppress(ValueError):
-                address = ipaddress.ip_address(reached_at.partition("%")[0])
-                mapped = getattr(address, "ipv4_mapped", None)
-                plain = str(mapped or address)
-                if plain not in found:
-                    found.append(plain)
-        if not self._public:
-            found += [address for address in own_addresses(self._host) if address not in found]
+        found = told(self._public, self._host, reached_at)
         return [(address, self.port) for address in found]
+
+    def tcp_candidates(self, reached_at: str) -> list[tuple[str, int]]:
+        """Where a peer may connect by TCP (RFC 6544, `tcptype passive`), best first; empty where TCP is off.
+
+        Args:
+            reached_at: as `candidates`.
+        """
+        hosts = [host for host, _ in self.candidates(reached_at)]
+        found = [(host, port) for host in hosts for port in dict.fromkeys(self.tcp_ports)]
+        return found[:MAX_TCP_CANDIDATES] if self._takes_tcp else []
+
+    def transmit(self, session: PeerSession, datagram: bytes) -> None:
+        """Send one protected datagram to a peer by whatever carries its session now; dropped where nothing does."""
+        if session.stream is not None:
+            session.stream.send(datagram)
+        elif session.address is not None:
+            self.batch.send(datagram, session.address)
 
     def accept(self, offer: Offer, handler: Handler, now: float) -> PeerSession:
         """A new session for an offer.
@@ -189,21 +216,19 @@ class Endpoint:
         if self.sessions.pop(session.id, None) is None:
             return
         self._handshaking.pop(session.id, None)
-        if session.address is not None:
-            for datagram in session.dtls.close():
-                self.batch.send(datagram, session.address)
+        for datagram in session.dtls.close():
+            self.transmit(session, datagram)
         for ufrag in session.ufrags:
             self._by_ufrag.pop(ufrag, None)
-        for address in session.addresses:
-            if self._by_address.get(address) is session:
-                del self._by_address[address]
+        for address in list(session.addresses):
+            self._unbind(address, session)
         for half in (session.sender, session.receiver):
             if half is not None:
                 half.close()
         session.sender = session.receiver = None
 
     def _readable(self) -> None:
-        now = time.monotonic()
+        now = self.batch.woken_at = time.monotonic()
         since = now - time.time()
         receive = self._socket.recvmsg
         counters = self.counters
@@ -230,11 +255,40 @@ class Endpoint:
             except Exception:
                 counters.failures += 1
                 log.exception("a datagram was dropped by a fault of ours")
+        self._settle()
+
+    def _settle(self) -> None:
         try:
             self.batch.settle()
         except Exception:
-            counters.failures += 1
+            self.counters.failures += 1
             log.exception("packets of a wake-up were dropped by a fault of ours")
+
+    def _framed(self, datagram: bytes, address: Address) -> None:
+        self.counters.datagrams += 1
+        self.counters.octets += len(datagram)
+        try:
+            self.datagram(datagram, address, time.monotonic())
+        except PeerError:
+            self.counters.malformed += 1
+        except Exception:
+            self.counters.failures += 1
+            log.exception("a datagram was dropped by a fault of ours")
+
+    def _lost(self, address: Address) -> None:
+        session = self._by_address.pop(address, None)
+        if session is None:
+            return
+        was_its_way = session.lost(address)
+        if was_its_way and session.id in self.sessions:
+            session.handler.moved(time.monotonic())
+
+    def _unbind(self, address: Address, session: PeerSession) -> None:
+        """The address leads to the session no longer; a connection that did is closed."""
+        if self._by_address.get(address) is session:
+            del self._by_address[address]
+            if address[0] == SCHEME:
+                self.tcp.close(address)
 
     def datagram(self, datagram: bytes, address: Address, now: float) -> None:
         """Give one datagram to whom it belongs (RFC 7983 section 7 tells kinds apart by the first byte)."""
@@ -264,14 +318,16 @@ class Endpoint:
     def _stun(self, datagram: bytes, address: Address, now: float) -> None:
         ufrag = username_of(datagram)
         session = self._by_ufrag.get(ufrag) if ufrag is not None else None
+        stream = self.tcp.get(address) if address[0] == SCHEME else None
         if session is None:
             self.counters.strangers += 1
-            echo = answer_to_stranger(datagram, address) if ufrag is None and self._may_echo(now) else None
+            seen = stream.remote if stream is not None else address
+            echo = answer_to_stranger(datagram, seen) if ufrag is None and self._echoes.allow(now) else None
             if echo is not None:
-                self.batch.send(echo, address)
+                self._answer(echo, address)
             return
-        ufrags, addresses = session.ufrags, list(session.addresses)
-        reply = session.stun(datagram, address, now)
+        ufrags, addresses, way = session.ufrags, list(session.addresses), session.address
+        reply = session.stun(datagram, address, now, stream)
         if reply is None:
             self.counters.strangers += 1
             return
@@ -280,30 +336,28 @@ class Endpoint:
             if old not in session.ufrags:
                 self._by_ufrag.pop(old, None)
         for known in addresses:
-            if known not in session.addresses and self._by_address.get(known) is session:
-                del self._by_address[known]
+            if known not in session.addresses:
+                self._unbind(known, session)
         if address in session.addresses:
-            moved = self._by_address.get(address) is not session
             self._by_address[address] = session
-            if moved:
+            self.tcp.prove(address)
+            if session.address != way:
                 session.handler.moved(now)
-        self.batch.send(reply, address)
+        self._answer(reply, address)
         if session.dtls.state == "new":
             self._dispatch(session, session.begin(now))
 
-    def _may_echo(self, now: float) -> bool:
-        """Strangers together get few answers: a flood costs no more than this."""
-        self._echoes = min(ECHOES_PER_S, self._echoes + (now - self._echoed) * ECHOES_PER_S)
-        self._echoed = now
-        if self._echoes < 1.0:
-            return False
-        self._echoes -= 1.0
-        return True
+    def _answer(self, datagram: bytes, address: Address) -> None:
+        """A check is answered where it came from, whatever carries the session (RFC 8445 section 7.3)."""
+        stream = self.tcp.get(address) if address[0] == SCHEME else None
+        if stream is not None:
+            stream.send(datagram)
+        elif address[0] != SCHEME:
+            self.batch.send(datagram, address)
 
     def _dispatch(self, session: PeerSession, datagrams: Sequence[bytes]) -> None:
-        if session.address is not None:
-            for datagram in datagrams:
-                self.batch.send(datagram, session.address)
+        for datagram in datagrams:
+            self.transmit(session, datagram)
         if session.dtls.state not in {"new", "handshaking"}:
             self._handshaking.pop(session.id, None)
 
@@ -327,30 +381,8 @@ class Endpoint:
             if now - session.heard > self._timeout_s:
                 session.handler.closed("timeout", now)
                 self.forget(session, now)
+        self.tcp.sweep(now, self._timeout_s)
 
 
 SLOT_READ_BYTES = 2048
 """The largest datagram read; anything longer than an Ethernet frame is cut and fails its checks."""
-
-
-def own_addresses(host: str) -> list[str]:
-    """The addresses of this machine that others may reach: `host` itself where it names one, else all but loopback.
-
-    A machine without any other address offers loopback, so that a demonstration works on a laptop in a train.
-    """
-    if host not in {"0.0.0.0", "::", ""}:  # noqa: S104
-        return [host]
-    found: list[str] = []
-    # Connecting a datagram socket sends nothing; the kernel says which of our addresses it would use.
-    for family, probe in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        if family == socket.AF_INET6 and host != "::":
-            continue
-        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sock:
-            sock.connect((probe, 9))
-            found.append(sock.getsockname()[0])
-    with contextlib.suppress(OSError):
-        for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET, socket.SOCK_DGRAM):
-            address = str(entry[4][0])
-            if address not in found and not address.startswith("127."):
-                found.append(address)
-    return found or ["127.0.0.1"]

@@ -151,11 +151,12 @@ class IceLite:
         """Begin an ICE restart (RFC 8445 section 2.4): the old credentials hold until the new ones are used."""
         self._pending = _credentials(local_ufrag, local_pwd, remote_ufrag)
 
-    def receive(self, datagram: bytes, address: Address, now: float) -> IceResult:
+    def receive(self, datagram: bytes, address: Address, now: float, seen: Address | None = None) -> IceResult:
         """Answer a STUN message from `address`; whatever is not a genuine check gives an empty result. Never raises.
 
         Args:
             now: seconds of the caller's monotonic clock.
+            seen: what the peer is told that it was seen as, where `address` is the name of a TCP connection.
         """
         attributes = _attributes(datagram)
         if attributes is None:
@@ -164,7 +165,7 @@ class IceLite:
         if credentials is None:
             return _NOTHING
         transaction = datagram[8:20]
-        mapped = _xor_address(address, transaction)
+        mapped = _xor_address(seen or address, transaction)
         if mapped is None:
             return _NOTHING
         self.last_valid = now

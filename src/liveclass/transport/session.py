@@ -1,4 +1,4 @@
-"""One peer on the UDP port: its ICE credentials, its DTLS handshake, its SRTP keys, and when it was last heard.
+"""One peer on the media port: its ICE credentials, its DTLS handshake, its SRTP keys, and when it was last heard.
 
 Pure: datagrams and `now` go in, datagrams to send come out. It knows no socket and refuses to know what the media is.
 """
@@ -38,12 +38,33 @@ class Handler(Protocol):
     def closed(self, reason: Reason, now: float) -> None: ...
 
 
+class Stream(Protocol):
+    """A TCP connection that carries datagrams (`transport.tcp.TcpPeer`)."""
+
+    @property
+    def address(self) -> Address: ...
+
+    @property
+    def remote(self) -> Address: ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+    def send(self, datagram: bytes) -> bool: ...
+
+
 class PeerSession:
     """A peer from its offer to its end.
 
     Args:
         session: the unguessable id that names it to those above.
         offer: what the peer offered; its candidates are never used.
+
+    Attributes:
+        address: where datagrams to the peer go now; None before its first check, and when its last way is gone.
+        name: the same as the kernel reads it; empty while the peer is on TCP or has no way.
+        stream: the TCP connection that carries the session now; None on UDP.
+        addresses: every address that the peer has proved to be its own, the latest last.
     """
 
     __slots__ = (
@@ -60,6 +81,7 @@ class PeerSession:
         "name",
         "receiver",
         "sender",
+        "stream",
     )
 
     def __init__(self, session: str, identity: Identity, offer: Offer, handler: Handler, now: float) -> None:
@@ -72,7 +94,8 @@ class PeerSession:
         self.receiver: SrtpReceiver | None = None
         self.address: Address | None = None
         self.name = b""
-        self.addresses: dict[Address, None] = {}
+        self.stream: Stream | None = None
+        self.addresses: dict[Address, Stream | None] = {}
         self.heard = now
         self._budget = CHECKS_PER_S
         self._budget_at = now
@@ -97,8 +120,11 @@ class PeerSession:
         self._ice.restart(*self._credentials, remote_ufrag, remote_pwd)
         return self._credentials
 
-    def stun(self, datagram: bytes, address: Address, now: float) -> bytes | None:
+    def stun(self, datagram: bytes, address: Address, now: float, stream: Stream | None = None) -> bytes | None:
         """A connectivity or consent check addressed to one of our user fragments.
+
+        Args:
+            stream: the TCP connection that it came by, whose name `address` is then.
 
         Returns:
             The answer; None where there is to be none (wrong integrity, too many).
@@ -108,18 +134,36 @@ class PeerSession:
         if self._budget < 1.0:
             return None
         self._budget -= 1.0
-        result = self._ice.receive(datagram, address, now)
+        result = self._ice.receive(datagram, address, now, stream.remote if stream is not None else None)
         if result.reply is None or not result.valid:
             return result.reply
         self.heard = now
         self.addresses.pop(address, None)
         while len(self.addresses) >= MAX_ADDRESSES:
             del self.addresses[next(iter(self.addresses))]
-        self.addresses[address] = None
+        self.addresses[address] = stream
         if (result.nominated or self.address is None) and address != self.address:
-            self.address = address
-            self.name = kernel_address(address)
+            self._go_by(address, stream)
         return result.reply
+
+    def lost(self, address: Address) -> bool:
+        """A TCP connection of the peer ended: the session goes on by the way that was proved last, if there is one.
+
+        Returns:
+            Whether the session was on that connection.
+        """
+        self.addresses.pop(address, None)
+        if address != self.address:
+            return False
+        self.address, self.stream, self.name = None, None, b""
+        if self.addresses:
+            self._go_by(*next(reversed(self.addresses.items())))
+        return True
+
+    def _go_by(self, address: Address, stream: Stream | None) -> None:
+        self.address = address
+        self.stream = stream
+        self.name = kernel_address(address) if stream is None else b""
 
     def begin(self, now: float) -> list[bytes]:
         """The first datagrams, once the peer's address is known: none unless the peer insists on being asked."""

@@ -24,8 +24,9 @@ export function ClassroomPage({ model }: { readonly model: ClassroomModel }): JS
     return <Refused reason={signalling.reason.value} onRetry={() => signalling.start()} />;
   }
   const state = view.value?.lesson.state;
-  if (state === "ended") return <Ended model={model} />;
-  if (state === "live") return <Live model={model} />;
+  // What is in hand of the recording is heard to its end.
+  if (state === "ended" && !model.hearing.playsRecording.value) return <Ended model={model} />;
+  if (state === "live" || state === "ended") return <Live model={model} />;
   return <Waiting model={model} />;
 }
 

@@ -9,6 +9,7 @@ import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Picture } from "../ui/Picture";
+import { Behind } from "./Behind";
 import { Menu } from "./Menu";
 import type { ClassroomModel } from "./model";
 import { Status } from "./Status";
@@ -43,6 +44,7 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
         {!needsPress && !menu.value && (
           <Tools model={model} menuOpen={menu.value} onMenu={() => (menu.value = !menu.value)} />
         )}
+        <Behind model={model} />
         <Status model={model} />
         {called && <Called model={model} />}
       </footer>
@@ -53,6 +55,8 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
 
 function Main({ model }: { readonly model: ClassroomModel }): JSX.Element {
   const { main } = model.stage.value;
+  const recorded = model.hearing.picture.value;
+  if (recorded !== null && model.hearing.playsRecording.value) return <Recorded video={recorded} />;
   const stream = main === null ? null : model.streamOf(main);
   if (main === null || stream === null) {
     const heard = model.receiving.value.sound === "good" || model.receiving.value.sound === "weak";
@@ -72,6 +76,18 @@ function Main({ model }: { readonly model: ClassroomModel }): JSX.Element {
   );
 }
 
+/** The picture of the recording: an element that the player owns, shown here while it plays. */
+function Recorded({ video }: { readonly video: HTMLVideoElement }): JSX.Element {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    video.className = "picture";
+    video.setAttribute("aria-label", t("class.behind.picture"));
+    place.current?.appendChild(video);
+    return () => video.remove();
+  }, [video]);
+  return <div ref={place} class="live-recorded" data-test="recorded" />;
+}
+
 /** Which other class is seen, as its children do not know each other's rooms. */
 function ClassName({ model, source }: { readonly model: ClassroomModel; readonly source: Source }): JSX.Element | null {
   const owner = model.page.view.value?.participants.find((one) => one.id === source.participant);
@@ -84,7 +100,8 @@ function labelOf(model: ClassroomModel, source: Source): string {
 }
 
 function Small({ model }: { readonly model: ClassroomModel }): JSX.Element {
-  const small = model.stage.value.small.slice(0, SMALL);
+  // Live pictures stand still while the recording is watched.
+  const small = model.hearing.playsRecording.value ? [] : model.stage.value.small.slice(0, SMALL);
   const own = model.called.value ? model.ownStream.value : null;
   return (
     <div class="live-small">

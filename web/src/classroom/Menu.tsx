@@ -9,6 +9,7 @@ import { Button } from "../ui/Button";
 import { DeviceFields } from "../ui/DeviceFields";
 import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
+import { BUDGETS_MB } from "../lib/meter";
 import type { ClassroomModel } from "./model";
 
 const SAVED_SHOWN_MS = 2_000;
@@ -56,6 +57,7 @@ export function Menu({ model, onClose }: MenuProps): JSX.Element {
         </span>
       </label>
       <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={sound} />
+      <Data model={model} />
       <p class="menu-recorded">{t(recordedText(model.page.view.value?.recording))}</p>
       <div class="menu-foot">
         <LanguageSwitch />
@@ -69,6 +71,41 @@ export function Menu({ model, onClose }: MenuProps): JSX.Element {
           test="leave"
         />
       </div>
+    </div>
+  );
+}
+
+/** What the lesson has cost, and what it may. */
+function Data({ model }: { readonly model: ClassroomModel }): JSX.Element {
+  const { meter } = model;
+  return (
+    <div class="data" role="group" aria-label={t("menu.data")}>
+      <p class="data-used" data-test="data-used">
+        {t("menu.data.used", { mb: meter.usedMb.value })}
+      </p>
+      <label class="field">
+        <span class="field-label">{t("menu.data.budget")}</span>
+        <select
+          value={String(meter.budgetMb.value)}
+          onChange={(event) => meter.setBudget(Number(event.currentTarget.value))}
+          data-test="budget"
+        >
+          {BUDGETS_MB.map((mb) => (
+            <option key={mb} value={String(mb)}>
+              {mb === 0 ? t("menu.data.budget.none") : t("menu.data.budget.mb", { mb })}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="data-saving">
+        <input
+          type="checkbox"
+          checked={meter.saving.value}
+          onChange={(event) => meter.setSaving(event.currentTarget.checked)}
+          data-test="saving"
+        />
+        <span>{t("menu.data.saving")}</span>
+      </label>
     </div>
   );
 }

@@ -9,6 +9,7 @@ import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
 import type { ClassroomModel } from "./model";
+import { LineCheck } from "./LineCheck";
 import { NameField } from "./Menu";
 import { Status } from "./Status";
 
@@ -48,6 +49,7 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
           )}
         </p>
         <EnterOrReady model={model} />
+        {view !== null && <LineCheck model={model} />}
       </main>
       <footer class="wait-foot">
         <p class="wait-recorded">

@@ -10,6 +10,7 @@ import { applyToDocument } from "../lib/i18n";
 import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
 import { ClassroomPage } from "./ClassroomPage";
 import { ClassroomModel } from "./model";
+import { keepForNextVisit } from "../sw/register";
 
 applyToDocument();
 const root = document.getElementById("app");
@@ -28,3 +29,4 @@ if (root !== null) {
 }
 // A link pasted over the old one in the same tab is another lesson.
 addEventListener("hashchange", () => location.reload());
+keepForNextVisit("/class/");

@@ -14,9 +14,11 @@ import { soundAllowed } from "../lib/sound";
 import { classroomStage, type Source } from "../lib/stage";
 import { takeSample, watched } from "../lib/stats";
 import { recall, remember } from "../lib/storage";
+import { Meter } from "../lib/meter";
 import { keepScreenOn } from "../lib/wake-lock";
 import { CLASSROOM_BUDGETS, Publisher } from "../lib/whip";
 import { classroomSentence, type Sentence } from "../lib/words";
+import { Hearing } from "./hearing";
 
 /** How often the page measures and reports what it receives. */
 const REPORT_EVERY_MS = 2_000;
@@ -25,6 +27,8 @@ const RENEW_SHOWN_MS = 4_000;
 
 export class ClassroomModel {
   readonly page: LivePage;
+  readonly hearing: Hearing;
+  readonly meter: Meter;
   readonly publisher: Publisher;
   readonly microphone = new Capture("microphone", CLASSROOM_PICTURE);
   readonly camera = new Capture("camera", CLASSROOM_PICTURE);
@@ -33,7 +37,7 @@ export class ClassroomModel {
   readonly entered = signal(false);
   /** Whether a press is needed is not known yet. */
   readonly probing = signal(true);
-  readonly receiving = signal<Required<Receiving>>({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null });
+  readonly receiving = signal<Required<Receiving>>({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null });
   readonly renewing = signal(false);
 
   readonly me = computed(() => {
@@ -49,11 +53,15 @@ export class ClassroomModel {
   });
   /** The teachers in the lesson. */
   readonly teachers = computed(() => (this.page.view.value?.participants ?? []).filter((one) => one.role === "teacher"));
+  /** The live lesson's first sound is still to come, and none was lost before it. */
+  private readonly firstSound = computed(
+    () => this.page.lessonState.value === "live" && !this.hearing.begun.value && this.hearing.lostSinceMs.value === null,
+  );
   readonly mediaLost = computed(() => this.page.subscriber.session.phase.value !== "up");
   readonly sentence = computed((): Sentence | null =>
     classroomSentence({
       live: this.page.lessonState.value === "live",
-      everConnected: this.page.view.value !== null,
+      everConnected: this.page.view.value !== null && !this.firstSound.value,
       signallingLost: this.page.signallingLost.value,
       mediaLost: this.mediaLost.value,
       renewing: this.renewing.value,
@@ -61,10 +69,18 @@ export class ClassroomModel {
       teacherHere: this.teachers.value.some((one) => one.online || devicesOf(one).microphone),
       sound: this.receiving.value.sound,
       picture: this.receiving.value.picture,
+      rung: this.page.view.value?.link?.rung ?? "",
+      soundOnly: this.meter.state.value === "spent" ? "spent" : this.meter.saving.value ? "chosen" : "",
+      budgetNear: this.meter.state.value === "near",
+      fromRecording: this.hearing.playsRecording.value,
+      recordingAwaited: this.hearing.stalled.value || this.hearing.lostSinceMs.value !== null,
     }),
   );
   /** When the trouble of the status line began, on the steady clock; null without trouble. */
   readonly troubleSinceMs = computed(() => {
+    const sound = this.hearing.lostSinceMs.value;
+    if (sound !== null) return sound;
+    if (this.hearing.playsRecording.value) return null;
     const media = this.page.subscriber.session.lostSinceMs.value;
     const socket = this.page.signalling.lostSinceMs.value;
     return media === null || socket === null ? (media ?? socket) : Math.min(media, socket);
@@ -80,6 +96,16 @@ export class ClassroomModel {
       () => this.page.signalling.access.peek()?.whipUrl ?? "",
       () => this.page.token(),
       CLASSROOM_BUDGETS,
+      () => this.page.signalling.access.peek()?.iceServers ?? [],
+    );
+    this.meter = new Meter(link.lesson);
+    this.hearing = new Hearing(
+      this.page,
+      {
+        expected: () => this.teachers.peek().some((one) => one.online && devicesOf(one).microphone),
+        called: () => this.called.peek(),
+      },
+      this.meter,
     );
     this.wire();
   }
@@ -87,6 +113,7 @@ export class ClassroomModel {
   /** Connect; enter without a press where the browser lets sound play. */
   start(): void {
     this.page.signalling.start();
+    this.hearing.start();
     // A classroom that was in this lesson before goes straight in: after a power cut nobody may be there to press.
     const returning = recall(this.enteredKey()) === "yes";
     if (returning) this.enterQuietly();
@@ -95,7 +122,9 @@ export class ClassroomModel {
       if (allowed) this.enterQuietly();
     });
     const press = (): void => {
-      if (this.page.sound.blocked.peek()) this.page.sound.unlock();
+      if (!this.page.sound.blocked.peek()) return;
+      this.page.sound.unlock();
+      this.hearing.player.unlock();
     };
     addEventListener("pointerdown", press);
     addEventListener("pointerup", press);
@@ -108,6 +137,7 @@ export class ClassroomModel {
   enter(): void {
     this.enterQuietly();
     this.page.sound.unlock();
+    this.hearing.player.unlock();
     void this.askOnce();
   }
 
@@ -129,6 +159,7 @@ export class ClassroomModel {
     this.renewing.value = true;
     setTimeout(() => (this.renewing.value = false), RENEW_SHOWN_MS);
     this.page.subscriber.session.renew();
+    this.hearing.player.hurry();
     if (this.called.peek()) this.publisher.session.renew();
   }
 
@@ -173,6 +204,15 @@ export class ClassroomModel {
     page.signalling.listen((message) => {
       if (message.type === "welcome") publisher.session.hurry();
       if (message.type === "media_closed") publisher.session.closedByServer(message.session);
+      if (message.type === "layers_wanted") publisher.layersWanted(message);
+    });
+    // Each greeting sets it back to everything, so it is said again after each.
+    effect(() => {
+      const live = this.hearing.watchLive.value;
+      // Until the change-over the live picture would only compete with the recording's.
+      const joining = live && this.hearing.playsRecording.value;
+      const ceiling = joining ? "sound" : this.meter.ceiling.value;
+      if (page.signalling.phase.value === "ready") page.signalling.send({ type: "watch", live, ceiling });
     });
     effect(() => publisher.setTrack("microphone", this.microphone.track.value));
     effect(() => publisher.setTrack("camera", this.camera.track.value));
@@ -198,7 +238,7 @@ export class ClassroomModel {
       if (page.signalling.phase.value !== "ready") return;
       const devices = {
         microphone: this.microphone.track.value !== null && !this.muted.value,
-        camera: this.camera.track.value !== null,
+        camera: this.camera.track.value !== null && !publisher.cameraRests.value,
       };
       page.signalling.send({ type: "set_devices", devices });
     });
@@ -225,8 +265,21 @@ export class ClassroomModel {
     await this.camera.devicesChanged();
   }
 
+  /** What is heard and seen of the recording, in the words of the report. */
+  private fromRecording(live: Required<Receiving>): Required<Receiving> {
+    const plays = this.hearing.player.recorded().aheadS > 0.1;
+    const shows = this.hearing.picture.peek() !== null;
+    return {
+      ...live,
+      sound: plays ? "good" : "none",
+      picture: live.picture === "off" ? "off" : shows ? "good" : "none",
+      delay_ms: null,
+      behind_s: this.hearing.behindS.peek(),
+    };
+  }
+
   private async report(): Promise<void> {
-    const { page } = this;
+    const { page, publisher } = this;
     if (page.lessonState.peek() !== "live" || page.left.peek()) return;
     const devices = this.teachers.peek().map(devicesOf);
     const expected = {
@@ -241,6 +294,8 @@ export class ClassroomModel {
       delay_ms: null,
       kbps: null,
       loss_percent: null,
+      behind_s: null,
+      used_mb: null,
     };
     if (pc !== null && !this.mediaLost.peek()) {
       try {
@@ -249,11 +304,16 @@ export class ClassroomModel {
         const sample = await takeSample(pc, id, page.subscriber.seats.peek(), which, performance.now());
         found = measured(this.last, sample, expected);
         this.last = sample;
+        this.hearing.rttMs = sample.rttMs;
+        await this.meter.connection(id, pc);
+        await this.meter.connection(publisher.session.id.peek(), publisher.session.pc.peek());
       } catch {
         // The connection closed while it was read; the next round reads the next one.
         return;
       }
     }
+    if (this.hearing.playsRecording.peek()) found = this.fromRecording(found);
+    found = { ...found, used_mb: this.meter.usedMb.peek() };
     // Sound that arrives and is not played is heard by nobody.
     if (found.sound !== "off" && (page.sound.blocked.peek() || !this.entered.peek())) found = { ...found, sound: "none" };
     found = { ...found, sound: this.sound.next(found.sound), picture: this.picture.next(found.picture) };

@@ -79,6 +79,7 @@ const person = (id: string, role: "teacher" | "classroom", name: string, more: P
   muted: false,
   devices: {},
   receiving: {},
+  link: { rung: "full", kbps: 620, loss_percent: 1.4 },
   ...more,
 });
 
@@ -132,7 +133,7 @@ function settle(page: LivePage, view: LessonView | null, net: string): void {
 
 const teacher = (devices: Participant["devices"]): Participant => person("t1", "teacher", word("王小雨", "Xiaoyu"), { devices });
 const called = { called: true, devices: { microphone: true, camera: true } };
-const good = { sound: "good", picture: "good", delay_ms: 310, kbps: 412, loss_percent: 1.4 } as const;
+const good = { sound: "good", picture: "good", delay_ms: 310, kbps: 412, loss_percent: 1.4, behind_s: null, used_mb: 12.4 } as const;
 
 function classrooms(): Participant[] {
   return [
@@ -144,12 +145,32 @@ function classrooms(): Participant[] {
   ];
 }
 
+/** A lesson of many rooms on links of every kind. */
+function manyRooms(): Participant[] {
+  const links: Partial<Participant>[] = [
+    { link: { rung: "full", kbps: 1_850, loss_percent: 0.4 }, receiving: good },
+    { link: { rung: "reduced", kbps: 420, loss_percent: 3.1 }, receiving: { ...good, delay_ms: 1_600, kbps: 260 } },
+    { link: { rung: "screen", kbps: 260, loss_percent: 6 }, receiving: { ...good, picture: "none" } },
+    { link: { rung: "sound", kbps: 90, loss_percent: 8 }, receiving: { ...good, picture: "none" } },
+    { link: { rung: "thin", kbps: 52, loss_percent: 12.5 }, receiving: { ...good, picture: "none" } },
+    { link: { rung: "full", kbps: 700, loss_percent: 1 }, receiving: { ...good, behind_s: 244 } },
+    { link: { rung: "reconnecting" }, receiving: { sound: "none", picture: "none" } },
+  ];
+  const places = zh ? ["马尾", "青山", "石门", "龙泉", "白水", "云台", "柳林"] : ["Mawei", "Qingshan", "Shimen", "Longquan", "Baishui", "Yuntai", "Liulin"];
+  return Array.from({ length: 21 }, (_, n): Participant => {
+    const place = places[n % places.length] ?? "";
+    const name = word(`${place}小学 ${1 + Math.floor(n / 7)} 年级`, `${place} School, Grade ${1 + Math.floor(n / 7)}`);
+    return person(`m${n}`, "classroom", name, n < 7 ? links[n] : { receiving: good });
+  });
+}
+
 function classStory(): ClassroomModel {
   const link: PageLink = { kind: "class", lesson: "abc", token: "x".repeat(22) };
   const model = new ClassroomModel(link);
   const mine = person("c1", "classroom", word("三（2）班", "Class 3-2"));
   model.entered.value = story !== "class-enter" && story !== "class-live-enter";
   model.probing.value = false;
+  model.hearing.begun.value = true;
   model.receiving.value = { ...good };
   const both = { microphone: true, camera: true };
   const live = (people: Participant[]): LessonView => lesson("live", "c1", people);
@@ -164,6 +185,21 @@ function classStory(): ClassroomModel {
     "class-weak": () => {
       model.receiving.value = { ...good, picture: "none" };
       settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+    },
+    "class-sound": () => {
+      model.receiving.value = { ...good, picture: "none" };
+      settle(model.page, { ...live([teacher(both), mine]), link: { rung: "sound", kbps: 90, loss_percent: 6 } }, "");
+    },
+    "class-behind": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      model.hearing.playsRecording.value = true;
+      model.hearing.behindS.value = 245;
+      model.hearing.phase.value = "catching";
+    },
+    "class-budget": () => {
+      model.meter.budgetMb.value = 50;
+      model.meter.bytes.value = 41_200_000;
+      settle(model.page, live([teacher(both), mine]), "");
     },
     "class-lost": () => settle(model.page, live([teacher({ ...both, screen: true }), mine]), "lost"),
     "class-called": () => {
@@ -194,6 +230,7 @@ function teachStory(): TeachModel {
   const me = teacher({ microphone: true, camera: true });
   const live = (people: Participant[], recording?: Partial<RecordingInfo>): LessonView => lesson("live", "t1", [me, ...people], recording);
   force(model.publisher.session, { ...OFF, phase: "up" });
+  model.publisher.availableBps.value = 2_400_000;
   const stories: Record<string, () => void> = {
     "teach-before": () => settle(model.page, lesson("waiting", "t1", [me, ...classrooms()]), ""),
     "teach-alone": () => {
@@ -211,6 +248,16 @@ function teachStory(): TeachModel {
     },
     "teach-screen": () => {
       model.screen.value = drawn("board").getVideoTracks()[0] ?? null;
+      settle(model.page, live(classrooms()), "");
+    },
+    "teach-many": () => settle(model.page, live(manyRooms()), ""),
+    "teach-figures": () => {
+      settle(model.page, live(manyRooms().slice(4, 7)), "");
+      setTimeout(() => document.querySelectorAll<HTMLButtonElement>(".figures").forEach((one) => one.click()), 50);
+    },
+    "teach-uplink": () => {
+      model.publisher.uplink.value = { ...model.publisher.uplink.value, rest: "camera" };
+      model.publisher.availableBps.value = 90_000;
       settle(model.page, live(classrooms()), "");
     },
     "teach-called": () => {

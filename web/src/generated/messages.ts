@@ -23,11 +23,32 @@ export interface Devices {
  * What a page receives now, measured by the page itself (getStats) and sent every two seconds.
  *
  * `off` means that nobody sends that medium; `none` that it is sent and does not arrive.
+ *
+ * Attributes:
+ *     behind_s: how far what the room hears lies behind the live lesson while it catches up from the recording; null
+ *         when it is live.
+ *     used_mb: what this lesson has cost the room's data plan so far, megabytes.
  */
 export interface Receiving {
   sound?: Quality;
   picture?: Quality;
   delay_ms?: number | null;
+  kbps?: number | null;
+  loss_percent?: number | null;
+  behind_s?: number | null;
+  used_mb?: number | null;
+}
+
+/**
+ * What the relay makes of a classroom's downlink.
+ *
+ * Attributes:
+ *     rung: empty while nothing is sent to it.
+ *     kbps: what the link is believed to carry; null while that is not measured.
+ *     loss_percent: of all packets sent to it, before any repair.
+ */
+export interface LinkState {
+  rung?: "full" | "reconnecting" | "reduced" | "screen" | "sound" | "thin" | "";
   kbps?: number | null;
   loss_percent?: number | null;
 }
@@ -94,6 +115,25 @@ export interface Report {
   receiving: Receiving;
 }
 
+/**
+ * What this page wants of the live media; each `Hello` sets it back to everything, so pages say it after each.
+ *
+ * Attributes:
+ *     live: false while the page plays from the recording: the relay then sends it nothing, to leave the link to that.
+ *     ceiling: the best rung that this page wants, by the person's choice or by the lesson's data budget.
+ */
+export interface Watch {
+  type: "watch";
+  live?: boolean;
+  ceiling?: "full" | "reconnecting" | "reduced" | "screen" | "sound" | "thin";
+}
+
+/** Teachers only: that classroom skips what it has missed. */
+export interface JumpToLive {
+  type: "jump_to_live";
+  participant: string;
+}
+
 /** Answered by `Pong` at once; pages send one every 5 s and take 12 s of silence for a dead socket. */
 export interface Ping {
   type: "ping";
@@ -110,6 +150,7 @@ export interface Participant {
   muted: boolean;
   devices: Devices;
   receiving: Receiving;
+  link: LinkState;
 }
 
 /** `started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known. */
@@ -144,6 +185,13 @@ export interface Slot {
   kind: SourceKind | "";
 }
 
+/** As `RTCIceServer`: a TURN server with credentials that expire (`docs/operate.md`). */
+export interface IceServer {
+  urls: readonly string[];
+  username?: string;
+  credential?: string;
+}
+
 /**
  * The answer to `Hello`: everything a page needs to draw itself; sent again whole after each reconnect.
  *
@@ -151,6 +199,9 @@ export interface Slot {
  *     media_token: the bearer token for this participant's WHIP and WHEP requests.
  *     replay_url: set for teachers; for classrooms once the lesson is over, where the server opens replays to them.
  *     server_time_ms: so that pages with a wrong clock count down rightly.
+ *     catchup_url: where a live lesson's missed minutes are streamed from (`docs/api.md`); empty where nothing is
+ *         recorded.
+ *     ice_servers: for networks that let no UDP through; empty where the server has none.
  */
 export interface Welcome {
   type: "welcome";
@@ -164,6 +215,8 @@ export interface Welcome {
   whep_url: string;
   server_time_ms: number;
   replay_url: string;
+  catchup_url: string;
+  ice_servers: readonly IceServer[];
 }
 
 export interface LessonChanged {
@@ -197,6 +250,29 @@ export interface SlotsChanged {
   type: "slots_changed";
   session: string;
   slots: readonly Slot[];
+}
+
+/** To a classroom itself: what its link carries now. (Teachers find every classroom's in `Participant.link`.) */
+export interface LinkChanged {
+  type: "link_changed";
+  link: LinkState;
+}
+
+/**
+ * To a publisher: which layers of one of its sources somebody takes now; the others may rest.
+ *
+ * Attributes:
+ *     layers: empty when nobody takes any; the lowest of a camera is always wanted while anyone is in the lesson.
+ */
+export interface LayersWanted {
+  type: "layers_wanted";
+  kind: SourceKind;
+  layers: readonly ("full" | "high" | "low" | "middle" | "thin")[];
+}
+
+/** To a classroom that catches up: the volunteer asks it to skip to the live lesson. */
+export interface JumpNow {
+  type: "jump_now";
 }
 
 /** The server closed a WHIP or WHEP session of this page: `call_ended`, `lesson_ended`, `replaced`, `timeout`. */
@@ -234,6 +310,8 @@ export type ClientMessage =
   | EndCall
   | Mute
   | Report
+  | Watch
+  | JumpToLive
   | Ping;
 
 export type ServerMessage =
@@ -243,6 +321,9 @@ export type ServerMessage =
   | ParticipantLeft
   | RecordingChanged
   | SlotsChanged
+  | LinkChanged
+  | LayersWanted
+  | JumpNow
   | MediaClosed
   | ErrorMessage
   | Pong;

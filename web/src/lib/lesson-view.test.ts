@@ -3,7 +3,7 @@ import type { Participant, ServerMessage, Welcome } from "../generated/messages"
 import { applied, devicesOf, type LessonView, me, midOf, receivingOf, slotsOf } from "./lesson-view";
 
 function person(id: string, more: Partial<Participant> = {}): Participant {
-  return { id, role: "classroom", name: id, online: true, called: false, muted: false, devices: {}, receiving: {}, ...more };
+  return { id, role: "classroom", name: id, online: true, called: false, muted: false, devices: {}, receiving: {}, link: {}, ...more };
 }
 
 const WELCOME: Welcome = {
@@ -18,6 +18,8 @@ const WELCOME: Welcome = {
   whep_url: "/whep/l",
   server_time_ms: 5_000,
   replay_url: "",
+  catchup_url: "/api/catchup/l",
+  ice_servers: [],
 };
 
 function told(...messages: ServerMessage[]): LessonView {
@@ -84,5 +86,12 @@ test("slots outlive a reconnect of the socket, as the media does", () => {
 
 test("omitted fields are false, off and unknown", () => {
   expect(devicesOf(person("x"))).toEqual({ microphone: false, camera: false, screen: false });
-  expect(receivingOf(person("x"))).toEqual({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null });
+  expect(receivingOf(person("x"))).toEqual({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null });
+});
+
+test("of two readings of the server's clock the one that came faster counts, until a clock was set anew", () => {
+  const at = (offset: number): LessonView | null => applied(applied(null, WELCOME, 4_000), { ...WELCOME, server_time_ms: 4_000 + offset }, 4_000);
+  expect(at(700)?.clockOffsetMs).toBe(1_000);
+  expect(at(1_300)?.clockOffsetMs).toBe(1_300);
+  expect(at(90_000)?.clockOffsetMs).toBe(90_000);
 });

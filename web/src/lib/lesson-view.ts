@@ -3,6 +3,7 @@
 import type {
   Devices,
   LessonInfo,
+  LinkState,
   Participant,
   Receiving,
   RecordingInfo,
@@ -29,6 +30,8 @@ export interface LessonView {
   readonly slots: readonly SessionSlots[];
   /** Add this to the page's own clock to have the server's. */
   readonly clockOffsetMs: number;
+  /** What this page's own downlink carries, as the relay sees it; null until it is told. */
+  readonly link?: LinkState | null;
 }
 
 /** The view after `message`; null until the first `welcome`. `now` is the page's clock in milliseconds since 1970. */
@@ -41,7 +44,8 @@ export function applied(view: LessonView | null, message: ServerMessage, now: nu
       recording: message.recording,
       replayUrl: message.replay_url ?? "",
       slots: view?.slots ?? [],
-      clockOffsetMs: message.server_time_ms - now,
+      clockOffsetMs: clockOffset(view, message.server_time_ms - now),
+      link: message.participants.find((one) => one.id === message.you)?.link ?? null,
     };
   }
   if (view === null) return null;
@@ -54,6 +58,8 @@ export function applied(view: LessonView | null, message: ServerMessage, now: nu
       return { ...view, participants: view.participants.filter((one) => one.id !== message.id) };
     case "recording_changed":
       return { ...view, recording: message.recording };
+    case "link_changed":
+      return { ...view, link: message.link };
     case "slots_changed": {
       const others = view.slots.filter((one) => one.session !== message.session);
       const told: SessionSlots = { session: message.session, slots: message.slots };
@@ -63,6 +69,14 @@ export function applied(view: LessonView | null, message: ServerMessage, now: nu
     default:
       return view;
   }
+}
+
+/** Clocks that differ by more have been set anew. */
+const SAME_CLOCK_MS = 5_000;
+
+/** The delay of a message makes the server's clock seem behind, so of two readings the larger is the better one. */
+function clockOffset(view: LessonView | null, read: number): number {
+  return view !== null && Math.abs(view.clockOffsetMs - read) < SAME_CLOCK_MS ? Math.max(view.clockOffsetMs, read) : read;
 }
 
 function withParticipant(all: readonly Participant[], changed: Participant): readonly Participant[] {
@@ -104,5 +118,7 @@ export function receivingOf(one: Participant): Required<Receiving> {
     delay_ms: said.delay_ms ?? null,
     kbps: said.kbps ?? null,
     loss_percent: said.loss_percent ?? null,
+    behind_s: said.behind_s ?? null,
+    used_mb: said.used_mb ?? null,
   };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DEAD_AFTER_MS, type Effect, IDLE, type Input, type LinkState, OPEN_WITHIN_MS, PING_EVERY_MS, PROVE_MS, REFUSED_RETRY_MS, step } from "./link-state";
+import { DEAD_AFTER_MS, type Effect, IDLE, type Input, type LinkState, OPEN_WITHIN_MS, PING_EVERY_MS, PROVE_MS, REFUSED_RETRY_MS, SLOW_OPENING_MS, step } from "./link-state";
 
 /** A socket in virtual time: feeds inputs, follows the wanted ticks, remembers what was asked for and when. */
 class Rig {
@@ -161,4 +161,15 @@ test("a stopped page stays stopped", () => {
   rig.feed({ kind: "hurry" });
   rig.pass(60_000);
   expect(rig.state).toEqual(IDLE);
+});
+
+test("an opening that sleeps in TCP's retries begins again when the network is known to be back, and a fresh one goes on", () => {
+  const rig = new Rig();
+  rig.feed({ kind: "start" });
+  rig.pass(1_000);
+  rig.feed({ kind: "hurry" });
+  expect(rig.times("open")).toEqual([0]);
+  rig.pass(SLOW_OPENING_MS);
+  rig.feed({ kind: "hurry" });
+  expect(rig.times("open")).toEqual([0, 1_000 + SLOW_OPENING_MS]);
 });

@@ -14,6 +14,8 @@ export const DEAD_AFTER_MS = 12_000;
 export const PROVE_MS = 3_000;
 /** Opening and greeting together may take this long: five round trips of 300 ms with every packet lost once. */
 export const OPEN_WITHIN_MS = 10_000;
+/** An opening that is slower than this when the network is known to be back sleeps in TCP's retries: begin again. */
+export const SLOW_OPENING_MS = 2_500;
 /** A refused link is asked for again this often: the operator may have restored it. */
 export const REFUSED_RETRY_MS = 60_000;
 
@@ -94,6 +96,9 @@ const overdue: Row = (state, now, input, random) =>
 const reopenWhenDue: Row = (state, now, input, random) =>
   state.wakeAtMs !== null && now >= state.wakeAtMs ? open(state, now, input, random) : same(state);
 
+const openAgain: Row = (state, now, input, random) =>
+  state.wakeAtMs !== null && now >= state.wakeAtMs - OPEN_WITHIN_MS + SLOW_OPENING_MS ? open(state, now, input, random) : same(state);
+
 const greet: Row = (state) => ({ state: { ...state, phase: "greeting" }, effects: ["hello"] });
 
 const welcome: Row = (_state, now) => ({
@@ -138,7 +143,7 @@ function awake(state: LinkState, effects: readonly Effect[] = []): Step {
 
 const TABLE: Readonly<Record<Phase, Partial<Readonly<Record<Input["kind"], Row>>>>> = {
   idle: { start: open },
-  opening: { opened: greet, closed: lose([]), refused: refuse, tick: overdue, stop },
+  opening: { opened: greet, hurry: openAgain, closed: lose([]), refused: refuse, tick: overdue, stop },
   greeting: { welcomed: welcome, closed: lose([]), refused: refuse, tick: overdue, stop },
   ready: { heard, welcomed: welcome, closed: lose([]), refused: refuse, hurry: prove, tick: beat, stop },
   waiting: { start: open, hurry: open, tick: reopenWhenDue, stop },

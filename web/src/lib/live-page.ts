@@ -37,6 +37,7 @@ export class LivePage {
     this.subscriber = new Subscriber(
       () => this.signalling.access.peek()?.whepUrl ?? "",
       () => this.token(),
+      () => this.signalling.access.peek()?.iceServers ?? [],
     );
     this.signalling.listen((message) => {
       if (message.type === "welcome") this.subscriber.session.hurry();

@@ -4,7 +4,9 @@
 
 import { computed, signal } from "@preact/signals";
 import { ApiError, request } from "./api";
+import type { IceServer } from "../generated/messages";
 import { type Effect, type Input, OFF, step } from "./media-state";
+import { withoutSound } from "./sdp-receive";
 import { restartedAnswer, restartFragment, sessionId } from "./sdp";
 
 /** What a session is for. */
@@ -12,14 +14,20 @@ export interface MediaPurpose {
   /** The endpoint; empty while it is not known yet. */
   readonly url: () => string;
   readonly token: () => string;
+  /** TURN servers for networks that let no UDP through; empty where the server has none. */
+  readonly iceServers?: () => readonly IceServer[];
+  /** What is posted of an offer; the browser keeps the whole. */
+  readonly posted?: (offer: string) => string;
   /** Put the transceivers into a new connection. */
   readonly prepare: (pc: RTCPeerConnection) => void;
   /** The answer is in place: transceivers have their `mid`. */
   readonly answered: (pc: RTCPeerConnection) => void;
 }
 
-/** Time for one HTTP round trip of a POST, on a link where each packet may need a second try. */
-const POST_WITHIN_MS = 15_000;
+/** Time for one HTTP round trip of a POST, by the number of the try. The first ones are short: TCP's own retries wait longer
+ *  with each loss, and would sleep through the return of a link; the last fits a link where each packet needs a second try. */
+const POST_WITHIN_MS = [5_000, 8_000, 15_000] as const;
+const PATCH_WITHIN_MS = 5_000;
 
 export class MediaSession {
   /** The id of the session at the server; empty between sessions. */
@@ -74,6 +82,29 @@ export class MediaSession {
     this.feed({ kind: "renew" });
   }
 
+  /**
+   * Throw away the sound that waits in the jitter buffers, as a class that is called on must not answer a second late: the
+   * sound is renegotiated off and on again with this page's own copy of the answer. The server notices nothing; what is
+   * lost is what was buffered and some 20 ms (Chromium 156).
+   */
+  async flushSound(): Promise<void> {
+    const pc = this.pc.peek();
+    if (pc === null || this.answer === "" || pc.signalingState !== "stable" || this.state.peek().phase !== "up") return;
+    const answer = this.answer;
+    const sounds = pc.getTransceivers().filter((one) => one.receiver.track.kind === "audio" && one.direction === "recvonly");
+    try {
+      for (const one of sounds) one.direction = "inactive";
+      await pc.setLocalDescription(await pc.createOffer());
+      await pc.setRemoteDescription({ type: "answer", sdp: withoutSound(answer) });
+      for (const one of sounds) one.direction = "recvonly";
+      await pc.setLocalDescription(await pc.createOffer());
+      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+    } catch {
+      // Half way through it would be silent for good.
+      if (this.pc.peek() === pc) this.renew();
+    }
+  }
+
   /** The server says that it closed session `id`. */
   closedByServer(id: string): void {
     if (id !== "" && id === this.id.peek()) {
@@ -103,7 +134,15 @@ export class MediaSession {
   private async post(): Promise<void> {
     let pc: RTCPeerConnection;
     try {
-      pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+      pc = new RTCPeerConnection({
+        bundlePolicy: "max-bundle",
+        rtcpMuxPolicy: "require",
+        iceServers: (this.purpose.iceServers?.() ?? []).map(({ urls, username, credential }) => ({
+          urls: urls.slice(),
+          username: username ?? "",
+          credential: credential ?? "",
+        })),
+      });
     } catch {
       this.feed({ kind: "unanswered", retryAfterMs: 0 });
       return;
@@ -118,8 +157,8 @@ export class MediaSession {
       const response = await request(
         ownOrigin(this.purpose.url()),
         this.purpose.token(),
-        { method: "POST", headers: { "Content-Type": "application/sdp" }, body: pc.localDescription?.sdp ?? "" },
-        POST_WITHIN_MS,
+        { method: "POST", headers: { "Content-Type": "application/sdp" }, body: this.posted(pc) },
+        POST_WITHIN_MS[Math.min(this.state.peek().attempt, POST_WITHIN_MS.length - 1)],
       );
       const resource = new URL(response.headers.get("Location") ?? "", location.href);
       const answer = await response.text();
@@ -144,6 +183,11 @@ export class MediaSession {
     }
   }
 
+  private posted(pc: RTCPeerConnection): string {
+    const offer = pc.localDescription?.sdp ?? "";
+    return this.purpose.posted?.(offer) ?? offer;
+  }
+
   private async restart(): Promise<void> {
     const pc = this.pc.peek();
     if (pc === null || this.resource === "") {
@@ -152,11 +196,16 @@ export class MediaSession {
     }
     try {
       await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
-      const response = await request(this.resource, this.purpose.token(), {
-        method: "PATCH",
-        headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.etag },
-        body: restartFragment(pc.localDescription?.sdp ?? ""),
-      });
+      const response = await request(
+        this.resource,
+        this.purpose.token(),
+        {
+          method: "PATCH",
+          headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.etag },
+          body: restartFragment(pc.localDescription?.sdp ?? ""),
+        },
+        PATCH_WITHIN_MS,
+      );
       const answer = restartedAnswer(this.answer, await response.text());
       if (this.pc.peek() !== pc) return;
       if (answer === null) throw new Error("the answer to the restart holds no credentials");

@@ -62,6 +62,8 @@ export function measured(before: Sample | null, after: Sample, expected: Expecte
     delay_ms: delay(from?.audio ?? NO_AUDIO, after),
     kbps: spanMs > 0 ? Math.min(1_000_000, Math.max(0, Math.round(((after.bytes - (from?.bytes ?? 0)) * 8) / spanMs))) : null,
     loss_percent: loss(from, after),
+    behind_s: null,
+    used_mb: null,
   };
 }
 

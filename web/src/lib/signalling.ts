@@ -2,12 +2,13 @@
  * page's view of the lesson. The rules stand in `link-state`; this module only moves bytes and timers. */
 
 import { computed, signal } from "@preact/signals";
-import { PROTOCOL_VERSION, type ClientMessage, type Role, type ServerMessage } from "../generated/messages";
+import { PROTOCOL_VERSION, type ClientMessage, type IceServer, type Role, type ServerMessage } from "../generated/messages";
 import { identity } from "./identity";
 import { language } from "./i18n";
 import { applied, type LessonView } from "./lesson-view";
 import { type Effect, IDLE, type Input, step } from "./link-state";
 import { recall, remember } from "./storage";
+import { fetchNewBuild } from "../sw/register";
 
 /** A second socket with the same identity took over (another tab). */
 const CLOSE_REPLACED = 4001;
@@ -17,6 +18,9 @@ export interface MediaAccess {
   readonly token: string;
   readonly whipUrl: string;
   readonly whepUrl: string;
+  /** Where missed minutes are streamed from; empty where nothing is recorded. */
+  readonly catchupUrl: string;
+  readonly iceServers: readonly IceServer[];
 }
 
 export interface SignallingOptions {
@@ -45,6 +49,9 @@ export class Signalling {
   readonly lostSinceMs = computed(() => this.state.value.lostSinceMs);
   /** Why the server will not have this page; empty otherwise. */
   readonly reason = computed(() => this.state.value.reason);
+
+  /** When the socket last said anything, on the clock of `performance.now()`. */
+  heardAtMs = 0;
 
   private socket: WebSocket | null = null;
   private timer = 0;
@@ -80,9 +87,15 @@ export class Signalling {
     this.listeners.push(listener);
   }
 
-  /** Something else reached the server: do not sit out the pause. */
+  /** Something else reached the server: do not sit out the pause, nor TCP's. */
   reachable(): void {
-    if (this.state.peek().phase === "waiting") this.feed({ kind: "hurry" });
+    const { phase } = this.state.peek();
+    if (phase === "waiting" || phase === "opening") this.feed({ kind: "hurry" });
+  }
+
+  /** The network was away and is back: what seems to work must prove it. */
+  back(): void {
+    this.feed({ kind: "hurry" });
   }
 
   private readonly hurry = (): void => this.feed({ kind: "hurry" });
@@ -173,6 +186,7 @@ export class Signalling {
   }
 
   private hear(data: unknown): void {
+    this.heardAtMs = performance.now();
     const message = parse(data);
     if (message === null) return;
     if (message.type === "error" && message.fatal) {
@@ -180,7 +194,13 @@ export class Signalling {
       return;
     }
     if (message.type === "welcome") {
-      this.access.value = { token: message.media_token, whipUrl: message.whip_url, whepUrl: message.whep_url };
+      this.access.value = {
+        token: message.media_token,
+        whipUrl: message.whip_url,
+        whepUrl: message.whep_url,
+        catchupUrl: message.catchup_url ?? "",
+        iceServers: message.ice_servers ?? [],
+      };
       remember(this.accessKey(), JSON.stringify(this.access.peek()));
     }
     this.view.value = applied(this.view.peek(), message, Date.now());
@@ -214,7 +234,13 @@ function recallAccess(key: string): MediaAccess | null {
     const kept = JSON.parse(recall(key) ?? "null") as Partial<MediaAccess> | null;
     if (kept === null || typeof kept.token !== "string") return null;
     if (typeof kept.whipUrl !== "string" || typeof kept.whepUrl !== "string") return null;
-    return { token: kept.token, whipUrl: kept.whipUrl, whepUrl: kept.whepUrl };
+    return {
+      token: kept.token,
+      whipUrl: kept.whipUrl,
+      whepUrl: kept.whepUrl,
+      catchupUrl: typeof kept.catchupUrl === "string" ? kept.catchupUrl : "",
+      iceServers: Array.isArray(kept.iceServers) ? kept.iceServers : [],
+    };
   } catch {
     return null;
   }
@@ -225,5 +251,5 @@ function reloadForNewServer(): void {
   const last = Number(recall("reloaded") ?? "0");
   if (Math.abs(Date.now() - last) < RELOAD_AT_MOST_EVERY_MS) return;
   remember("reloaded", String(Date.now()));
-  location.reload();
+  void fetchNewBuild().then(() => location.reload());
 }

@@ -18,6 +18,8 @@ export class Sound {
   /** 0 to 1. */
   readonly volume = signal(Number(recall("volume") ?? "1"));
   readonly speaker = signal(recall("speaker") ?? "");
+  /** Not to be heard for now, though it plays: the recording is heard instead. */
+  readonly quiet = signal(false);
 
   private readonly elements = new Map<string, Sinkable>();
 
@@ -27,6 +29,12 @@ export class Sound {
       const volume = this.volume.value;
       this.elements.forEach((element) => {
         element.volume = volume;
+      });
+    });
+    effect(() => {
+      const quiet = this.quiet.value;
+      this.elements.forEach((element) => {
+        element.muted = quiet;
       });
     });
   }
@@ -71,6 +79,7 @@ export class Sound {
     const element: Sinkable = document.createElement("audio");
     element.autoplay = true;
     element.volume = this.volume.peek();
+    element.muted = this.quiet.peek();
     element.setAttribute("playsinline", "");
     element.hidden = true;
     document.body.appendChild(element);

@@ -4,7 +4,7 @@ import { classroomStage, teacherStage } from "./stage";
 
 function person(id: string, devices: Devices, more: Partial<Participant> = {}): Participant {
   const role = id.startsWith("t") ? "teacher" : "classroom";
-  return { id, role, name: id, online: true, called: false, muted: false, devices, receiving: {}, ...more };
+  return { id, role, name: id, online: true, called: false, muted: false, devices, receiving: {}, link: {}, ...more };
 }
 
 const SLOTS: Slot[] = [

@@ -1,49 +1,53 @@
 /** Publishing: one session with a transceiver for each kind of source. Tracks go in and out by `replaceTrack`, so turning a
- * camera on, changing a microphone or sharing a screen needs no new offer. */
+ * camera on, changing a microphone or sharing a screen needs no new offer; layers rest and wake by `setParameters`.
+ *
+ * What is sent is what the person switched on, of that what the server wants (`LayersWanted`), of that what the link
+ * allows (`uplink`). This module moves tracks, parameters and timers; the rules stand in `encodings` and `uplink`.
+ */
 
-import type { SourceKind } from "../generated/messages";
+import { computed, signal } from "@preact/signals";
+import type { IceServer, LayersWanted, SourceKind } from "../generated/messages";
+import { browserOf } from "./devices";
+import { ALL_ALLOWED, attempts, type Budget, type Budgets, type Line, LINES, shapes, type Wanted } from "./encodings";
 import { MediaSession } from "./media-session";
 import { preferredCodecs } from "./sdp";
+import { Tuner } from "./tuner";
+import { allowed, UPLINK, uplinkStep } from "./uplink";
+import { availableBps } from "./uplink-stats";
 
-/** What one kind may use of the uplink. */
-export interface Budget {
-  readonly bitsPerSecond: number;
-  readonly framesPerSecond?: number | undefined;
-}
+export { CLASSROOM_BUDGETS, TEACHER_BUDGETS } from "./encodings";
 
-export type Budgets = Partial<Readonly<Record<SourceKind, Budget>>>;
-
-/** A volunteer in the city: good sound, a 640x360 to 720p picture, a screen that can be read. */
-export const TEACHER_BUDGETS: Budgets = {
-  microphone: { bitsPerSecond: 40_000 },
-  camera: { bitsPerSecond: 900_000, framesPerSecond: 30 },
-  screen: { bitsPerSecond: 1_200_000, framesPerSecond: 15 },
-};
-
-/** A village uplink of some 150 to 300 kbit/s: the sound first, a small picture. */
-export const CLASSROOM_BUDGETS: Budgets = {
-  microphone: { bitsPerSecond: 32_000 },
-  camera: { bitsPerSecond: 250_000, framesPerSecond: 15 },
-};
-
-/** The order of the m-lines, which is how the server knows them apart. */
-const ORDER: readonly SourceKind[] = ["microphone", "camera", "screen"];
+/** How often the link is looked at: four looks before a picture goes. */
+const LOOK_EVERY_MS = 1_000;
 
 export class Publisher {
   readonly session: MediaSession;
+  /** What the link allows, step by step; the words come from `rest`. */
+  readonly uplink = signal(UPLINK);
+  /** The camera rests because the link is too thin: the lesson should be told that none is sent. */
+  readonly cameraRests = computed(() => this.uplink.value.rest !== "none");
+  readonly screenRests = computed(() => this.uplink.value.rest === "pictures");
+  /** What the browser believes the link to carry, bits per second; null while not known. */
+  readonly availableBps = signal<number | null>(null);
+
   private readonly tracks: Partial<Record<SourceKind, MediaStreamTrack | null>> = {};
-  private senders: Partial<Record<SourceKind, RTCRtpSender>> = {};
+  private senders: Partial<Record<Line, RTCRtpSender>> = {};
+  private tuners: Tuner[] = [];
+  private wanted: Wanted = {};
+  private timer = 0;
 
   constructor(
     url: () => string,
     token: () => string,
     private readonly budgets: Budgets,
+    iceServers: () => readonly IceServer[] = () => [],
   ) {
     this.session = new MediaSession({
       url,
       token,
+      iceServers,
       prepare: (pc) => this.prepare(pc),
-      answered: () => this.applyBudgets(),
+      answered: () => this.answered(),
     });
   }
 
@@ -51,8 +55,25 @@ export class Publisher {
   setTrack(kind: SourceKind, track: MediaStreamTrack | null): void {
     this.tracks[kind] = track;
     hint(kind, track);
-    const sender = this.senders[kind];
-    if (sender === undefined) return;
+    this.place(kind, track);
+    if (kind === "microphone") this.place("thin", this.thinWanted() ? track : null);
+    this.tune();
+  }
+
+  /** The server says which layers of a source somebody takes; what rests wakes at once when it is wanted. */
+  layersWanted({ kind, layers }: LayersWanted): void {
+    this.wanted = { ...this.wanted, [kind]: layers };
+    if (kind === "microphone") this.place("thin", this.thinWanted() ? (this.tracks.microphone ?? null) : null);
+    this.tune();
+  }
+
+  private thinWanted(): boolean {
+    return (this.wanted.microphone ?? []).indexOf("thin") >= 0;
+  }
+
+  private place(line: Line, track: MediaStreamTrack | null): void {
+    const sender = this.senders[line];
+    if (sender === undefined || sender.track === track) return;
     sender.replaceTrack(track).catch(() => {
       // The connection closed in between: the next session takes the track from `tracks`.
     });
@@ -60,40 +81,92 @@ export class Publisher {
 
   private prepare(pc: RTCPeerConnection): void {
     this.senders = {};
-    for (const kind of ORDER) {
-      const budget = this.budgets[kind];
+    this.tuners = [];
+    // What was wanted of the last session is told anew for this one; until then all is sent, and no thin voice.
+    this.wanted = {};
+    for (const line of LINES) {
+      const budget = this.budgets[line];
       if (budget === undefined) continue;
-      const media = kind === "microphone" ? "audio" : "video";
-      const transceiver = pc.addTransceiver(this.tracks[kind] ?? media, {
-        direction: "sendonly",
-        sendEncodings: [encoding(budget)],
+      const track = line === "thin" ? null : (this.tracks[line] ?? null);
+      const transceiver = addTransceiver(pc, line, budget, track);
+      if (line === "camera" || line === "screen") preferCodecs(transceiver);
+      this.senders[line] = transceiver.sender;
+    }
+    this.look(pc);
+  }
+
+  private answered(): void {
+    for (const line of LINES) {
+      const sender = this.senders[line];
+      const budget = this.budgets[line];
+      if (sender === undefined || budget === undefined) continue;
+      if (line === "camera" || line === "screen") {
+        this.tuners.push(new Tuner(sender, (rids) => this.shapesOf(line, budget, rids)));
+      } else {
+        this.tuners.push(new Tuner(sender, (rids) => rids.map(() => ({ active: true, maxBitrate: budget.bitsPerSecond }))));
+      }
+    }
+    this.tune();
+  }
+
+  private shapesOf(line: "camera" | "screen", budget: Budget, rids: readonly string[]): ReturnType<typeof shapes> {
+    const height = this.tracks[line]?.getSettings().height ?? 0;
+    const may = allowed(this.uplink.peek());
+    const link = budget.stepped === true ? may : { ...may, cameraBps: ALL_ALLOWED.cameraBps };
+    return shapes(line, budget, rids, height, this.wanted[line] ?? null, link);
+  }
+
+  private tune(): void {
+    for (const tuner of this.tuners) tuner.tune();
+  }
+
+  /** Look at the link for as long as this connection is the session's. */
+  private look(pc: RTCPeerConnection): void {
+    clearInterval(this.timer);
+    this.timer = setInterval(() => {
+      if (this.session.pc.peek() === pc) void this.judge(pc);
+      else clearInterval(this.timer);
+    }, LOOK_EVERY_MS);
+  }
+
+  private async judge(pc: RTCPeerConnection): Promise<void> {
+    if (this.session.phase.peek() !== "up") return;
+    try {
+      const bps = availableBps(await pc.getStats());
+      if (this.session.pc.peek() !== pc) return;
+      this.availableBps.value = bps;
+      this.uplink.value = uplinkStep(this.uplink.peek(), {
+        atMs: performance.now(),
+        availableBps: bps,
+        camera: (this.tracks.camera ?? null) !== null && this.takes("camera"),
+        screen: (this.tracks.screen ?? null) !== null && this.takes("screen"),
       });
-      if (media === "video") preferCodecs(transceiver);
-      this.senders[kind] = transceiver.sender;
+      this.tune();
+    } catch {
+      // The connection closed while it was read; the next round reads the next one.
     }
   }
 
-  /** Browsers that ignored `sendEncodings` (Firefox before 110) take the limits now. */
-  private applyBudgets(): void {
-    for (const kind of ORDER) {
-      const sender = this.senders[kind];
-      const budget = this.budgets[kind];
-      if (sender === undefined || budget === undefined) continue;
-      const parameters = sender.getParameters();
-      const first = parameters.encodings?.[0];
-      if (first === undefined || first.maxBitrate !== undefined) continue;
-      Object.assign(first, encoding(budget));
-      sender.setParameters(parameters).catch(() => {
-        // No limits then: congestion control still holds the rate to what the link carries.
-      });
-    }
+  private takes(kind: SourceKind): boolean {
+    const layers = this.wanted[kind];
+    return layers === undefined || layers.length > 0;
   }
 }
 
-function encoding(budget: Budget): RTCRtpEncodingParameters {
-  const out: RTCRtpEncodingParameters = { maxBitrate: budget.bitsPerSecond };
-  if (budget.framesPerSecond !== undefined) out.maxFramerate = budget.framesPerSecond;
-  return out;
+/** The best encodings that this browser takes: each refusal falls back to something plainer. */
+function addTransceiver(pc: RTCPeerConnection, line: Line, budget: Budget, track: MediaStreamTrack | null): RTCRtpTransceiver {
+  const media = line === "microphone" || line === "thin" ? "audio" : "video";
+  const height = track?.getSettings().height ?? 0;
+  // Firefox sends H264 in one layer whatever it says, and Safari's layers differ by version: one good picture is sure.
+  const layers = browserOf(navigator.userAgent) === "chromium";
+  for (const sendEncodings of attempts(line, budget, height, layers)) {
+    try {
+      return pc.addTransceiver(track ?? media, { direction: "sendonly", sendEncodings });
+    } catch {
+      // Refused (an unknown mode, too many encodings): the next one is plainer.
+    }
+  }
+  return pc.addTransceiver(track ?? media, { direction: "sendonly" });
 }
 
 function preferCodecs(transceiver: RTCRtpTransceiver): void {

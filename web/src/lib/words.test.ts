@@ -3,7 +3,7 @@ import type { Participant, Receiving } from "../generated/messages";
 import { callSentence, type ClassroomState, classroomSentence, hearing, recordedText, tileSentence } from "./words";
 
 function classroom(receiving: Receiving, more: Partial<Participant> = {}): Participant {
-  return { id: "c", role: "classroom", name: "C", online: true, called: false, muted: false, devices: {}, receiving, ...more };
+  return { id: "c", role: "classroom", name: "C", online: true, called: false, muted: false, devices: {}, receiving, link: {}, ...more };
 }
 
 const TILES: [Receiving, string, string][] = [
@@ -48,6 +48,11 @@ const WELL: ClassroomState = {
   teacherHere: true,
   sound: "good",
   picture: "good",
+  rung: "full",
+  soundOnly: "",
+  budgetNear: false,
+  fromRecording: false,
+  recordingAwaited: false,
 };
 
 const LINES: [string, Partial<ClassroomState>, string | null][] = [
@@ -63,6 +68,16 @@ const LINES: [string, Partial<ClassroomState>, string | null][] = [
   ["the volunteer is gone", { teacherHere: false, sound: "off", picture: "off" }, "class.teacher.away"],
   ["nothing arrives", { sound: "none", picture: "none" }, "class.weak.nothing"],
   ["sound breaks up", { sound: "weak" }, "class.weak.sound"],
+  ["sound only by the link", { picture: "none", rung: "sound" }, "class.rung.sound"],
+  ["thin sound", { picture: "none", rung: "thin" }, "class.rung.thin"],
+  ["the screen only", { rung: "screen" }, "class.rung.screen"],
+  ["a smaller picture", { rung: "reduced" }, "class.rung.reduced"],
+  ["sound only by choice", { picture: "none", rung: "sound", soundOnly: "chosen" }, "class.saving.on"],
+  ["the budget is spent", { picture: "none", rung: "sound", soundOnly: "spent" }, "class.budget.spent"],
+  ["the budget is nearly spent", { budgetNear: true }, "class.budget.near"],
+  ["the recording plays while the live media is lost", { mediaLost: true, signallingLost: true, fromRecording: true }, null],
+  ["lost, and nothing will be missed", { mediaLost: true, signallingLost: true, recordingAwaited: true }, "class.behind.lost"],
+  ["nothing more of the recording arrives", { mediaLost: true, fromRecording: true, recordingAwaited: true }, "class.behind.lost"],
   ["no picture", { picture: "none" }, "class.weak.nopicture"],
   ["a stuttering picture", { picture: "weak" }, "class.weak.picture"],
   ["only the socket lost", { signallingLost: true }, "net.signalling"],

@@ -1,6 +1,6 @@
 /** From figures and states to the one sentence a person reads, with its tone. Pure: it names texts, it does not hold them. */
 
-import type { Participant, Quality, RecordingInfo } from "../generated/messages";
+import type { LinkState, Participant, Quality, RecordingInfo } from "../generated/messages";
 import type { Tone } from "../ui/StatusLine";
 import type { TextKey } from "./i18n";
 import { devicesOf, receivingOf } from "./lesson-view";
@@ -52,6 +52,16 @@ export interface ClassroomState {
   readonly teacherHere: boolean;
   readonly sound: Quality;
   readonly picture: Quality;
+  /** What the room's link carries, as the server sees it; empty while that is not known. */
+  readonly rung: NonNullable<LinkState["rung"]>;
+  /** The best that the room wants is sound, by choice or by its budget. */
+  readonly soundOnly: "" | "chosen" | "spent";
+  /** The data budget is nearly used up. */
+  readonly budgetNear: boolean;
+  /** Sound is heard from the recording, so nothing is lost although the live media is. */
+  readonly fromRecording: boolean;
+  /** The sound is gone, and what is missed will be heard from the recording; or nothing more of that arrives. */
+  readonly recordingAwaited: boolean;
 }
 
 /** The one sentence of the classroom's status line; null: all is well, nothing to say. What stops the lesson comes before
@@ -59,19 +69,45 @@ export interface ClassroomState {
 export function classroomSentence(state: ClassroomState): Sentence | null {
   if (!state.everConnected) return { tone: "wait", text: "net.connecting" };
   // The browser notices a dead path only after some seconds; sound that stopped together with the socket says it sooner.
-  const silent = state.mediaLost || !state.live || state.sound === "none";
+  const silent = (state.mediaLost || !state.live || state.sound === "none") && !state.fromRecording && !state.recordingAwaited;
   if (state.signallingLost && silent) return { tone: "lost", text: "net.lost.class" };
   if (!state.live) return null;
   if (state.renewing && state.mediaLost) return { tone: "wait", text: "class.help.doing" };
-  if (state.mediaLost) return { tone: "lost", text: "net.media" };
   if (state.soundBlocked) return { tone: "weak", text: "class.soundoff" };
+  // What plays from the recording says so itself.
+  if (state.recordingAwaited) return { tone: "lost", text: "class.behind.lost" };
+  if (state.fromRecording) return null;
+  if (state.mediaLost) return { tone: "lost", text: "net.media" };
   if (!state.teacherHere) return { tone: "wait", text: "class.teacher.away" };
   if (state.sound === "none" && state.picture !== "good") return { tone: "lost", text: "class.weak.nothing" };
   if (state.sound === "none" || state.sound === "weak") return { tone: "weak", text: "class.weak.sound" };
+  const said = rungSentence(state);
+  if (said !== null) return said;
   if (state.picture === "none") return { tone: "weak", text: "class.weak.nopicture" };
   if (state.picture === "weak") return { tone: "weak", text: "class.weak.picture" };
   if (state.signallingLost) return { tone: "note", text: "net.signalling" };
   return null;
+}
+
+/** What the room gets less than everything, and why; null: all of it. */
+function rungSentence(state: ClassroomState): Sentence | null {
+  if (state.soundOnly !== "") {
+    return { tone: "note", text: state.soundOnly === "spent" ? "class.budget.spent" : "class.saving.on" };
+  }
+  switch (state.rung) {
+    case "thin":
+      return { tone: "weak", text: "class.rung.thin" };
+    case "sound":
+      return { tone: "weak", text: "class.rung.sound" };
+    case "screen":
+      return state.picture === "off" ? null : { tone: "weak", text: "class.rung.screen" };
+    case "reconnecting":
+      return { tone: "lost", text: "class.rung.reconnecting" };
+    default:
+      break;
+  }
+  if (state.budgetNear) return { tone: "note", text: "class.budget.near" };
+  return state.rung === "reduced" && state.picture === "good" ? { tone: "note", text: "class.rung.reduced" } : null;
 }
 
 /** How many classrooms hear the lesson, of those that are in it. */

@@ -7,7 +7,7 @@ import { hasText, clock, t } from "../lib/i18n";
 import { steadyMs, wallMs } from "../lib/ticker";
 import type { Participant } from "../generated/messages";
 import type { Source } from "../lib/stage";
-import { callSentence, hearing } from "../lib/words";
+import { callSentence } from "../lib/words";
 import { Button } from "../ui/Button";
 import { DeviceFields } from "../ui/DeviceFields";
 import { Icon } from "../ui/Icon";
@@ -19,6 +19,7 @@ import { Bar } from "./Bar";
 import type { TeachModel } from "./model";
 import { Tile } from "./Tile";
 import { Trouble } from "./Trouble";
+import { summary, summaryParts } from "./words";
 
 export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
   const ending = useSignal(false);
@@ -138,6 +139,8 @@ function Notices({ model }: { readonly model: TeachModel }): JSX.Element {
   const sending = model.sendingLost.value;
   const since = (lost ? page.signalling.lostSinceMs.value : null) ?? model.publisher.session.lostSinceMs.value;
   const seconds = since === null ? 0 : (steadyMs.value - since) / 1000;
+  const own = model.ownLink.value;
+  const rests = model.publisher.cameraRests.value && model.camera.track.value !== null;
   let tone: Tone = "note";
   let text = "";
   if (model.publisher.session.refusal.value === "too_many_teachers") [tone, text] = ["note", t("error.too_many_teachers")];
@@ -146,6 +149,7 @@ function Notices({ model }: { readonly model: TeachModel }): JSX.Element {
   else if (model.talking.value && model.muted.value) [tone, text] = ["good", t("bar.ptt")];
   else if (model.muted.value) [tone, text] = ["weak", t("bar.muted")];
   else if (lost) [tone, text] = ["note", t("net.signalling")];
+  else if (rests && own !== null) [tone, text] = [own.tone, t(own.text)];
   else if (model.screenFailed.value) [tone, text] = ["weak", t("media.screen.failed")];
   const refusal = page.signalling.refusal.value;
   const refusalKey = `error.${refusal}`;
@@ -196,6 +200,12 @@ function Self({ model }: { readonly model: TeachModel }): JSX.Element {
             off={!model.speaking.value || model.microphone.track.value === null}
           />
         </div>
+        <StatusLine
+          tone={model.ownLink.value?.tone ?? "note"}
+          text={model.ownLink.value === null ? "" : t(model.ownLink.value.text)}
+          class="self-link"
+          test="uplink"
+        />
       </div>
       {second.map((source) => (
         <figure key={source.participant + source.kind} class="second">
@@ -214,13 +224,14 @@ function nameOf(model: TeachModel, id: string): string {
 function Strip({ model }: { readonly model: TeachModel }): JSX.Element {
   const all = model.page.view.value?.participants ?? [];
   const classrooms = all.filter((one) => one.role === "classroom");
-  const { good, all: here } = hearing(classrooms);
   const main = model.stage.value.main;
   if (classrooms.length === 0) return <p class="soft strip-none">{t("strip.none")}</p>;
   return (
     <>
       <p class="strip-summary" role="status">
-        {here === 0 ? t("strip.away") : good === here ? t("strip.summary.good", { count: here }) : t("strip.summary.mixed", { good, count: here })}
+        {summaryParts(summary(classrooms))
+          .map(({ text, params }) => t(text, params))
+          .join(t("strip.summary.join"))}
       </p>
       <ul class="tiles">
         {classrooms.map((one) => (

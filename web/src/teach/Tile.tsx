@@ -3,14 +3,14 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Participant } from "../generated/messages";
-import { t } from "../lib/i18n";
-import { receivingOf } from "../lib/lesson-view";
-import { callSentence, tileSentence } from "../lib/words";
+import { clock, t } from "../lib/i18n";
+import { callSentence } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Picture } from "../ui/Picture";
 import { StatusLine } from "../ui/StatusLine";
 import type { TeachModel } from "./model";
+import { behind, figuresOf, roomSentence, rungText } from "./words";
 
 export interface TileProps {
   readonly model: TeachModel;
@@ -21,7 +21,7 @@ export interface TileProps {
 
 export function Tile({ model, one, onStage }: TileProps): JSX.Element {
   const figures = useSignal(false);
-  const sentence = tileSentence(one, true);
+  const sentence = roomSentence(one);
   const call = callSentence(one);
   const stream = onStage ? null : model.streamOf({ participant: one.id, kind: "camera" });
   return (
@@ -44,10 +44,24 @@ export function Tile({ model, one, onStage }: TileProps): JSX.Element {
         {one.online && <FiguresButton one={one} open={figures} />}
       </div>
       <div class="tile-words">
-        <StatusLine tone={sentence.tone} text={t(sentence.text)} test="status" />
+        <StatusLine tone={sentence.tone} text={t(sentence.text, sentence.params)} test="status" />
         {call !== null && <StatusLine tone={call.tone} text={t(call.text)} class="tile-call-state" />}
-        {figures.value && one.online && <p class="soft">{figuresOf(one)}</p>}
       </div>
+      {(behind(one) || (figures.value && one.online)) && (
+        <div class="tile-extra">
+          {behind(one) && (
+            <Button
+              label={t("tile.jump")}
+              hint={t("tile.jump.name", { name: one.name })}
+              icon="play"
+              class="tile-jump"
+              onPress={() => model.jumpToLive(one.id)}
+              test="jump"
+            />
+          )}
+          {figures.value && one.online && <FigureList one={one} />}
+        </div>
+      )}
       <div class="tile-actions">
         {one.called ? (
           <>
@@ -84,7 +98,8 @@ export function Tile({ model, one, onStage }: TileProps): JSX.Element {
 
 /** The figures are one press deeper. */
 function FiguresButton({ one, open }: { readonly one: Participant; readonly open: Signal<boolean> }): JSX.Element | null {
-  if (receivingOf(one).kbps === null) return null;
+  const { kbps, linkKbps, rung } = figuresOf(one);
+  if (kbps === null && linkKbps === null && rung === "") return null;
   return (
     <button
       type="button"
@@ -100,9 +115,34 @@ function FiguresButton({ one, open }: { readonly one: Participant; readonly open
   );
 }
 
-function figuresOf(one: Participant): string {
-  const { delay_ms, kbps, loss_percent } = receivingOf(one);
-  return t("tile.figures", { delay: delay_ms ?? "-", kbps: kbps ?? "-", loss: loss_percent ?? "-" });
+/** What is known of a room's line; what is not known is left out. */
+function FigureList({ one }: { readonly one: Participant }): JSX.Element {
+  const { rung, linkKbps, linkLossPercent, kbps, lossPercent, delayMs, behindS, usedMb } = figuresOf(one);
+  const level = rungText(rung);
+  const rate = (value: number): string => t("figure.kbps", { kbps: Math.round(value) });
+  const loss = linkLossPercent ?? lossPercent;
+  const rows: (readonly [string, string | null])[] = [
+    [t("figure.rung"), level === null ? null : t(level)],
+    [t("figure.link"), linkKbps === null ? null : rate(linkKbps)],
+    [t("figure.receives"), kbps === null ? null : rate(kbps)],
+    [t("figure.loss"), loss === null ? null : t("figure.percent", { percent: loss })],
+    [t("figure.delay"), delayMs === null ? null : t("figure.seconds", { seconds: Math.round(delayMs / 100) / 10 })],
+    [t("figure.behind"), behindS === null || !behind(one) ? null : clock(behindS)],
+    [t("figure.used"), usedMb === null ? null : t("figure.mb", { mb: usedMb < 10 ? Math.round(usedMb * 10) / 10 : Math.round(usedMb) })],
+  ];
+  return (
+    <dl class="tile-figures" data-test="figures">
+      {rows.map(
+        ([name, value]) =>
+          value !== null && (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ),
+      )}
+    </dl>
+  );
 }
 
 /** One or two signs that stand for a name: 三二班 gives 三, Class 3-2 gives C3. */

@@ -9,6 +9,7 @@ import "./lesson.css";
 import "./bar.css";
 import { parseLink } from "../lib/api";
 import { applyToDocument } from "../lib/i18n";
+import { keepForNextVisit } from "../sw/register";
 import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
 import { TeachModel } from "./model";
 import { TeachPage } from "./TeachPage";
@@ -29,3 +30,4 @@ if (root !== null) {
 }
 // A link pasted over the old one in the same tab is another lesson.
 addEventListener("hashchange", () => location.reload());
+keepForNextVisit("/teach/");

@@ -11,6 +11,7 @@ import { recall, remember } from "../lib/storage";
 import { teacherStage, type Source } from "../lib/stage";
 import { Publisher, TEACHER_BUDGETS } from "../lib/whip";
 import { keepScreenOn } from "../lib/wake-lock";
+import { uplinkSentence } from "./words";
 
 export class TeachModel {
   readonly page: LivePage;
@@ -44,6 +45,18 @@ export class TeachModel {
       this.page.view.value?.participants ?? [],
     ),
   );
+  /** The camera's picture is sent: there is one, and the link has room for it. */
+  readonly cameraSent = computed(() => this.camera.track.value !== null && !this.publisher.cameraRests.value);
+  readonly screenSent = computed(() => this.screen.value !== null && !this.publisher.screenRests.value);
+  /** The own uplink in words; null before it is known. */
+  readonly ownLink = computed(() =>
+    uplinkSentence({
+      up: this.page.lessonState.value === "live" && this.publisher.session.phase.value === "up",
+      rest: this.publisher.uplink.value.rest,
+      sendsPicture: this.cameraSent.value || this.screenSent.value,
+      availableBps: this.publisher.availableBps.value,
+    }),
+  );
   /** What this page sends is not getting through. */
   readonly sendingLost = computed(
     () => this.page.lessonState.value === "live" && this.publisher.session.phase.value !== "up",
@@ -56,6 +69,7 @@ export class TeachModel {
       () => this.page.signalling.access.peek()?.whipUrl ?? "",
       () => this.page.token(),
       TEACHER_BUDGETS,
+      () => this.page.signalling.access.peek()?.iceServers ?? [],
     );
     this.wire();
   }
@@ -98,6 +112,11 @@ export class TeachModel {
 
   mute(participant: string, muted: boolean): void {
     this.page.signalling.send({ type: "mute", participant, muted });
+  }
+
+  /** That classroom skips what it has missed. */
+  jumpToLive(participant: string): void {
+    this.page.signalling.send({ type: "jump_to_live", participant });
   }
 
   toggleMicrophone(): void {
@@ -186,6 +205,7 @@ export class TeachModel {
       if (message.type === "welcome") publisher.session.hurry();
       if (message.type === "media_closed") publisher.session.closedByServer(message.session);
       if (message.type === "error") this.starting.value = false;
+      if (message.type === "layers_wanted") publisher.layersWanted(message);
     });
     effect(() => publisher.setTrack("microphone", this.microphone.track.value));
     effect(() => publisher.setTrack("camera", this.camera.track.value));
@@ -207,8 +227,8 @@ export class TeachModel {
         type: "set_devices",
         devices: {
           microphone: this.joined.value && this.microphone.track.value !== null && this.speaking.value,
-          camera: this.joined.value && this.camera.track.value !== null,
-          screen: this.joined.value && this.screen.value !== null,
+          camera: this.joined.value && this.cameraSent.value,
+          screen: this.joined.value && this.screenSent.value,
         },
       });
     });

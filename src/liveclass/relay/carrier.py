@@ -1,0 +1,105 @@
+"""How packets reach one subscriber at this moment: its keys, its address, its transport-wide numbers.
+
+Over UDP a packet goes through the fan-out's ring; over TCP one by one through the endpoint. Knows no slot and no
+policy.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from liveclass.relay.fanout import Entry, Log, Outgoing, forward
+from liveclass.relay.shape import numbered
+from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.session import PeerSession
+
+
+class Carrier:
+    """The way to one subscriber.
+
+    Args:
+        number_id: id of the transport-wide extension, 0 where it was not negotiated.
+        log: notes what is sent, when packets carry numbers.
+
+    Attributes:
+        failed: packets that could not be protected.
+    """
+
+    __slots__ = ("_endpoint", "_handle", "_name", "_session", "failed", "log", "number_id")
+
+    def __init__(self, endpoint: Endpoint, number_id: int, log: Log | None) -> None:
+        self._endpoint = endpoint
+        self._session: PeerSession | None = None
+        self._handle: Any = None
+        self._name = b""
+        self.number_id = number_id
+        self.log = log
+        self.failed = 0
+
+    @property
+    def ready(self) -> bool:
+        """Keys and a way are there."""
+        return self._handle is not None
+
+    @property
+    def direct(self) -> bool:
+        """The fan-out itself can reach the subscriber."""
+        return self._name != b""
+
+    def reach(self, session: PeerSession) -> None:
+        """Keys or address are new."""
+        self._session = session
+        self._handle = session.sender.context if session.sender is not None else None
+        self._name = session.name
+
+    def close(self) -> None:
+        """The keys are about to go."""
+        self._session = None
+        self._handle = None
+        self._name = b""
+
+    def entry(self, seq_offset: int, time_offset: int, ssrc: int) -> Entry:
+        """A place in the fan-out's tables; only while `direct`."""
+        return self._handle, self._name, seq_offset, time_offset, ssrc, self.log
+
+    def send(self, packets: Sequence[Outgoing], seq_offset: int, time_offset: int, ssrc: int, now: float) -> None:
+        """Send packets of one stream now.
+
+        Args:
+            packets: in the subscriber's shape; kept by the log.
+        """
+        if self._handle is None:
+            return
+        if self._name:
+            entry = self.entry(seq_offset, time_offset, ssrc)
+            self.failed += forward(self._endpoint.batch, packets, [entry], now)
+            return
+        session, log = self._session, self.log
+        if session is None or session.sender is None:
+            return
+        number = 0
+        if log is not None:
+            number = log.next
+            log.runs.append((number, now, packets))
+            log.next = number + len(packets)
+        for packet, seq, timestamp in packets:
+            head = packet[:2] + ((seq + seq_offset) & 0xFFFF).to_bytes(2, "big")
+            head += ((timestamp + time_offset) & 0xFFFFFFFF).to_bytes(4, "big") + ssrc.to_bytes(4, "big")
+            protected = session.sender.protect(numbered(head + packet[12:], number))
+            number += 1
+            if protected is None:
+                self.failed += 1
+            else:
+                self._endpoint.transmit(session, protected)
+
+    def repeat(self, packet: bytes, number: int, seq: int, timestamp: int, ssrc: int) -> None:
+        """Send the very bytes of an earlier packet again, its transport-wide number included: under one sequence number
+        nothing else may ever be protected (RFC 7714 section 8.4)."""
+        session = self._session
+        if session is None or session.sender is None:
+            return
+        head = packet[:2] + (seq & 0xFFFF).to_bytes(2, "big") + (timestamp & 0xFFFFFFFF).to_bytes(4, "big")
+        protected = session.sender.protect(numbered(head + ssrc.to_bytes(4, "big") + packet[12:], number))
+        if protected is None:
+            self.failed += 1
+        else:
+            self._endpoint.transmit(session, protected)

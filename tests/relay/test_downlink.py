@@ -1,0 +1,140 @@
+"""A classroom's downlink as a whole, in virtual time: what a village hears and sees on the links of the field's
+exams."""
+
+import pytest
+
+from tests.relay.village import Classroom, Volunteer, run
+from tests.rtp.link import Link
+
+
+def mountain(*, down: float = 400e3, delay: float = 0.15, seed: int = 5) -> Classroom:
+    return Classroom(
+        Link(((0, down),), delay=delay, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed),
+        Link(((0, 150e3),), delay=delay, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed + 1),
+    )
+
+
+def test_on_the_mountain_link_the_picture_is_small_and_the_sound_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = mountain()
+    run(Volunteer(), [room], 60, monkeypatch)
+    assert room.unheard(5, 55, 1.5) <= 0.01
+    assert room.longest_gap(5, 55) <= 0.5
+    assert room.seconds_above(lambda _: 400e3, 60) <= 2
+    assert room.kbps(20, 60, "picture") >= 60
+    assert room.link.drops <= 20
+    assert {view.rung for _, view in room.views if _ > 10} == {"reduced"}
+
+
+def test_on_a_link_that_barely_is_one_sound_lives_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Classroom(
+        Link(((0, 120e3),), delay=0.2, loss=((0, 0.08),), queue=0.6, seed=3),
+        Link(((0, 64e3),), delay=0.2, loss=((0, 0.08),), queue=0.6, seed=4),
+    )
+    run(Volunteer(), [room], 60, monkeypatch)
+    assert room.unheard(8, 55, 2.5) <= 0.03
+    assert room.seconds_above(lambda _: 120e3, 60) <= 2
+    assert room.views[-1][1].rung in {"sound", "thin"}
+
+
+def test_steps_of_the_rate_are_climbed_within_15_s_and_fallen_within_2_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = ((0.0, 300e3), (20.0, 1500e3), (50.0, 300e3))
+
+    def rate(now: float) -> float:
+        return 300e3 if now < 20 or now >= 50 else 1500e3
+
+    room = Classroom(
+        Link(steps, delay=0.1, jitter=0.01, loss=((0, 0.01),), seed=3),
+        Link(((0, 150e3),), delay=0.1, jitter=0.01, loss=((0, 0.01),), seed=4),
+    )
+    run(Volunteer(), [room], 70, monkeypatch)
+    assert room.kbps(35, 50, "picture") > 300
+    assert room.kbps(52, 70) < 300
+    assert room.seconds_above(rate, 70) <= 2
+    assert room.unheard(3, 65, 1.0) <= 0.01
+
+
+def test_after_an_outage_of_10_s_sound_and_picture_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = mountain()
+    room.link.cut = room.back.cut = (20.0, 30.0)
+    run(Volunteer(), [room], 50, monkeypatch)
+    assert any(view.rung == "reconnecting" for at, view in room.views if 20 < at < 30)
+    assert min(at for at in room.sound.values() if at > 30) < 30.5
+    assert min(at for at, _ in room.seen if at > 30) < 34
+    assert room.kbps(26, 30) < 120
+
+
+def test_a_slow_classroom_never_delays_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = [
+        Classroom(Link(((0, 50e6),), delay=0.005, seed=n), Link(((0, 20e6),), delay=0.005, seed=90 + n), number=n)
+        for n in range(1, 4)
+    ]
+    slow = Classroom(Link(((0, 100e3),), delay=0.2, loss=((0, 0.05),), seed=3), Link(((0, 64e3),), delay=0.2, seed=4))
+    run(Volunteer(), [slow, *fast], 25, monkeypatch)
+    for room in fast:
+        assert room.views[-1][1].rung == "full"
+        assert room.kbps(15, 25, "picture") > 800
+        assert room.unheard(1, 24, 0.1) == 0
+    assert slow.kbps(5, 25) < 105
+
+
+def test_requests_for_repairs_never_take_more_of_the_link_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer was measured to offer 4.4 Mbit/s to a link of 120 kbit/s for the asking."""
+    room = mountain()
+    room.nack_flood = 200
+    run(Volunteer(), [room], 20, monkeypatch)
+    assert room.seconds_above(lambda _: 400e3, 20) <= 2
+    assert room.voice.retransmitted > 100
+    assert room.kbps(5, 20, "sound") < 130 + 0.3 * 400
+
+
+def test_a_room_that_leaves_the_recording_has_its_picture_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it caught up, others used the link: what it carried before the pause counts."""
+    room = mountain()
+    down = room.downlink
+    run(
+        Volunteer(),
+        [room],
+        45,
+        monkeypatch,
+        [
+            (15.0, lambda: down.watch(False, "full", 15.0)),
+            (30.0, lambda: down.watch(True, "sound", 30.0)),
+            (35.0, lambda: down.watch(True, "full", 35.0)),
+        ],
+    )
+    assert room.kbps(16, 30) == 0
+    assert room.kbps(30.5, 35, "sound") > 40
+    assert room.kbps(30.5, 35, "picture") == 0
+    assert min(at for at, _ in room.seen if at > 35) < 37
+
+
+def test_who_plays_from_the_recording_is_sent_nothing_until_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = mountain()
+    volunteer = Volunteer()
+    run(volunteer, [room], 5, monkeypatch)
+    room.downlink.live = False
+    room.downlink.changed()
+    room.sent.clear()
+    room.downlink.tick(5.0)
+    for step in range(200):
+        volunteer.step(5 + step * 0.005)
+    assert room.sent == []
+    room.downlink.live = True
+    room.downlink.changed()
+    room.downlink.tick(6.0)
+    for step in range(40):
+        volunteer.step(6.0 + step * 0.005)
+    assert {kind for _, _, kind in room.sent} >= {"sound"}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_twice_the_delay_and_its_jitter_do_not_starve_a_link(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jitter of 80 ms looks like a queue; who sends little must not take it for one of its own making."""
+    room = Classroom(
+        Link(((0, 400e3),), delay=0.3, jitter=0.08, loss=((0, 0.05),), burst=4, seed=seed),
+        Link(((0, 150e3),), delay=0.3, jitter=0.08, loss=((0, 0.05),), burst=4, seed=seed + 20),
+    )
+    run(Volunteer(), [room], 60, monkeypatch)
+    assert room.kbps(15, 60, "picture") > 40
+    assert room.unheard(5, 55, 2.5) <= 0.01
+    assert room.seconds_above(lambda _: 400e3, 60) <= 2

@@ -1,0 +1,264 @@
+/** What this room hears: the live sound, as deep as the link asks for, or the recording of what it missed. It moves
+ * measurements and orders between the rules (`catchup`, `playout`) and the browser; it decides nothing itself. */
+
+import { computed, effect, signal } from "@preact/signals";
+import { begun, type CatchUp, jumped, type Orders, orders, type Phase, type Seen, step } from "../lib/catchup";
+import { KEEP_EVERY_MS, keepHeard, recallHeard } from "../lib/catchup-heard";
+import { between, type Look, NOTHING, read, type Reading } from "../lib/catchup-look";
+import { CatchUpPlayer } from "../lib/catchup-player";
+import type { LivePage } from "../lib/live-page";
+import type { Meter } from "../lib/meter";
+import { type Depth, deepened, JUDGED_FROM_MS, mustFlush, START, WARM_UP_FOR_MS, WARM_UP_MS } from "../lib/playout";
+import { applyTarget } from "../lib/playout-apply";
+import { recall, remember } from "../lib/storage";
+import { watched } from "../lib/stats";
+
+const LOOK_EVERY_MS = 250;
+/** How often the depth of the jitter buffer is judged. */
+const JUDGE_EVERY_MS = 2_000;
+
+export interface HearingPorts {
+  /** Somebody's sound should arrive. */
+  readonly expected: () => boolean;
+  readonly called: () => boolean;
+}
+
+export class Hearing {
+  readonly phase = signal<Phase>("live");
+  /** How far the room is behind, whole seconds; null: live. */
+  readonly behindS = signal<number | null>(null);
+  /** Sound comes from the recording now. */
+  readonly playsRecording = signal(false);
+  /** The sound is lost and will be heard from the recording; since when, on the steady clock; null otherwise. */
+  readonly lostSinceMs = signal<number | null>(null);
+  /** It would, and nothing more of it arrives. */
+  readonly stalled = signal(false);
+  readonly watchLive = signal(true);
+  /** Something was heard since the page was opened, or nothing was to be heard. */
+  readonly begun = signal(false);
+  readonly player: CatchUpPlayer;
+  /** What of the recording is in sight now, if anything. */
+  readonly picture = computed(() => this.player.picture.value);
+
+  private state: CatchUp;
+  private orders: Orders | null = null;
+  private reading: Reading | null = null;
+  private look: Look = NOTHING;
+  private depth: Depth = START;
+  private made = { played: 0, concealed: 0 };
+  private judgedAtMs = 0;
+  private keptAtMs = 0;
+  private targetMs = -1;
+  private targetSeats: unknown = null;
+  /** Since when the seats of this session get sound. */
+  private flowing: { readonly seats: unknown; readonly sinceMs: number } | null = null;
+  private calledSinceMs: number | null = null;
+  private flushed = false;
+  private jumpWanted = false;
+  private looking = false;
+
+  constructor(
+    private readonly page: LivePage,
+    private readonly ports: HearingPorts,
+    meter: Meter,
+  ) {
+    this.player = new CatchUpPlayer({
+      url: () => page.signalling.access.peek()?.catchupUrl ?? "",
+      token: () => page.link.token,
+      received: (bytes) => meter.add(bytes),
+      reached: () => this.reached(),
+    });
+    this.state = begun(recallHeard(page.link.lesson, this.keptOffset()), performance.now());
+    effect(() => this.player.setVolume(page.sound.volume.value));
+    effect(() => this.player.setSpeaker(page.sound.speaker.value));
+    page.signalling.listen((message) => {
+      if (message.type === "jump_now") this.jump();
+    });
+  }
+
+  start(): void {
+    setInterval(() => void this.beat(), LOOK_EVERY_MS);
+  }
+
+  /** Skip what was missed. */
+  jump(): void {
+    this.jumpWanted = true;
+  }
+
+  /** The depth that is asked of the live sound now, ms. */
+  get target(): number {
+    return this.targetMs;
+  }
+
+  private keptOffset(): number | null {
+    const view = this.page.view.peek();
+    if (view !== null) return view.clockOffsetMs;
+    const offset = Number(recall("clock") ?? "0");
+    return Number.isFinite(offset) ? offset : 0;
+  }
+
+  /** The recording was answered: the network is there, so nothing needs to wait for its own next try. */
+  private reached(): void {
+    const { session } = this.page.subscriber;
+    const phase = session.phase.peek();
+    if (phase === "waiting" || phase === "shaky") session.hurry();
+    this.page.signalling.reachable();
+  }
+
+  private async beat(): Promise<void> {
+    if (this.looking) return;
+    const live = this.page.lessonState.peek() === "live" || (this.page.view.peek() === null && this.state.heardMs !== null);
+    // A lesson that has ended is played to its end from what is in hand.
+    if (this.page.left.peek() || (!live && !this.playsRecording.peek())) {
+      this.rest();
+      return;
+    }
+    this.looking = true;
+    try {
+      await this.takeLook();
+    } catch {
+      // The connection closed while it was read.
+      this.look = NOTHING;
+    } finally {
+      this.looking = false;
+    }
+    this.advance();
+  }
+
+  private rest(): void {
+    if (this.orders === null) return;
+    this.state = begun(null, performance.now());
+    this.player.want(null);
+    this.orders = null;
+    this.phase.value = "live";
+    this.behindS.value = null;
+    this.playsRecording.value = false;
+    this.stalled.value = false;
+    this.lostSinceMs.value = null;
+    this.watchLive.value = true;
+    this.page.sound.quiet.value = false;
+  }
+
+  private async takeLook(): Promise<void> {
+    const { page } = this;
+    const pc = page.subscriber.session.pc.peek();
+    const teachers = (page.view.peek()?.participants ?? []).filter((one) => one.role === "teacher");
+    const mid = watched(page.slots.peek(), teachers).sound;
+    const seat = page.subscriber.seats.peek().find((one) => one.mid === mid);
+    if (pc === null || seat === undefined || mid === null) {
+      this.reading = null;
+      this.look = NOTHING;
+      return;
+    }
+    const silent = this.look.packets === 0;
+    const reading = await read(pc, seat, page.subscriber.session.id.peek(), silent);
+    this.look = between(this.reading, reading);
+    this.reading = reading;
+  }
+
+  private seen(): Seen {
+    const { page, look } = this;
+    const rung = page.view.peek()?.link?.rung ?? "";
+    return {
+      nowMs: performance.now(),
+      wallMs: Date.now() + (this.keptOffset() ?? 0),
+      expected: this.ports.expected() || page.view.peek() === null,
+      packets: look.packets,
+      concealed: look.concealed,
+      delayMs: look.delayMs,
+      playsMs: look.playsMs,
+      alive: look.alive && rung !== "reconnecting",
+      called: this.ports.called(),
+      rung,
+      recorded: this.player.recorded(),
+    };
+  }
+
+  private advance(): void {
+    const seen = this.seen();
+    const before = this.state;
+    this.state = this.jumpWanted ? jumped(this.state, seen) : step(this.state, seen);
+    this.jumpWanted = false;
+    // The first packet after a silence is the sign that the link is back.
+    if (before.phase === "lost" && before.flowsSinceMs === null && this.state.flowsSinceMs !== null) {
+      this.player.hurry();
+      this.page.signalling.back();
+    }
+    this.obey(seen);
+    this.keep(seen);
+    this.judge(seen);
+  }
+
+  private obey(seen: Seen): void {
+    const now = orders(this.state, seen);
+    this.orders = now;
+    this.phase.value = this.state.phase;
+    const lost = this.state.phase === "lost" && this.state.heardMs !== null && seen.recorded.trouble === "";
+    this.lostSinceMs.value = lost ? this.state.goodAtMs : null;
+    this.behindS.value = now.behindS === null ? null : Math.round(now.behindS);
+    this.playsRecording.value = now.rate > 0;
+    if (this.state.heardMs !== null && this.state.phase !== "lost") this.begun.value = true;
+    this.stalled.value = now.rate > 0 && seen.recorded.aheadS < 0.1;
+    this.watchLive.value = now.watchLive;
+    this.player.want(now.from);
+    const link = this.page.view.peek()?.link?.kbps ?? null;
+    this.player.play(now.rate, link);
+    if (this.player.blocked.peek()) this.page.sound.blocked.value = true;
+    this.page.sound.quiet.value = now.quiet;
+  }
+
+  private keep(seen: Seen): void {
+    if (this.state.heardMs === null || seen.nowMs - this.keptAtMs < KEEP_EVERY_MS) return;
+    this.keptAtMs = seen.nowMs;
+    const offset = this.keptOffset() ?? 0;
+    keepHeard(this.page.link.lesson, this.state.heardMs, offset);
+    remember("clock", String(Math.round(offset)));
+  }
+
+  /** How deep the live sound is buffered. */
+  private judge(seen: Seen): void {
+    if (seen.called) this.calledSinceMs ??= seen.nowMs;
+    else {
+      this.calledSinceMs = null;
+      this.flushed = false;
+    }
+    const seats = this.page.subscriber.seats.peek();
+    if (seen.packets > 0 && this.flowing?.seats !== seats) this.flowing = { seats, sinceMs: seen.nowMs };
+    const flowsForMs = this.flowing?.seats === seats ? seen.nowMs - this.flowing.sinceMs : 0;
+    if (seen.packets > 0 && this.state.phase === "live" && flowsForMs >= JUDGED_FROM_MS) {
+      this.made = { played: this.made.played + 1, concealed: this.made.concealed + seen.concealed };
+    }
+    if (seen.nowMs - this.judgedAtMs >= JUDGE_EVERY_MS) {
+      this.judgedAtMs = seen.nowMs;
+      const { played, concealed } = this.made;
+      this.made = { played: 0, concealed: 0 };
+      const loss = this.page.view.peek()?.link?.loss_percent ?? null;
+      if (!seen.called && played > 0) {
+        this.depth = deepened(this.depth, {
+          nowMs: seen.nowMs,
+          jitterMs: this.look.jitterMs,
+          rttMs: this.rttMs,
+          loss: loss === null ? null : loss / 100,
+          concealed: concealed / played,
+        });
+      }
+    }
+    const listenMs = flowsForMs < WARM_UP_FOR_MS ? WARM_UP_MS : this.depth.listenMs;
+    this.ask(seen.called ? 0 : (this.orders?.targetMs ?? listenMs));
+    if (this.calledSinceMs !== null && !this.flushed && mustFlush(seen.nowMs - this.calledSinceMs, seen.delayMs)) {
+      this.flushed = true;
+      void this.page.subscriber.session.flushSound();
+    }
+  }
+
+  /** The round trip as last measured, for the depth; set by whoever samples the connection. */
+  rttMs: number | null = null;
+
+  private ask(targetMs: number): void {
+    const seats = this.page.subscriber.seats.peek();
+    if (targetMs === this.targetMs && seats === this.targetSeats) return;
+    this.targetMs = targetMs;
+    this.targetSeats = seats;
+    applyTarget(seats, targetMs);
+  }
+}

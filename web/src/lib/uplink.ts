@@ -1,0 +1,133 @@
+/** How a page's own uplink is shared: the sound first, then the screen, then the camera. Pure: samples of what the link
+ * carries go in, what may be sent comes out, so that every rule is tested in virtual time.
+ *
+ * Going down is fast and climbing is slow, and slower after each climb that failed: a picture that comes and goes is worse
+ * than one that stays away.
+ */
+
+import type { Allowed } from "./encodings";
+
+/** What the microphone needs on the wire: 32 kbit/s of Opus, and 50 packets a second of some 60 bytes of headers. */
+export const VOICE_BPS = 56_000;
+/** Below the voice and this much more a picture would take from the voice: no picture fits in it. */
+export const LEAST_PICTURE_BPS = 60_000;
+/** So long the link must be too thin before a picture goes: shorter dips are the estimate's own. */
+export const PAUSE_AFTER_MS = 4_000;
+/** With less than half of that beside the voice, the picture is already drowning it: no dip is as deep. */
+const DEEP_BPS = VOICE_BPS + LEAST_PICTURE_BPS / 2;
+export const PAUSE_DEEP_AFTER_MS = 2_000;
+/** After a return the estimate needs this long to find out what the link carries, as it saw only sound before. */
+export const TRY_MS = 8_000;
+/** So long a link must have had room before a picture is tried again, at first. */
+export const PATIENCE_MS = 15_000;
+/** And at most: somebody may be waiting to be seen. */
+export const MOST_PATIENCE_MS = 120_000;
+/** A picture that stayed this long has come back for good. */
+export const SETTLED_MS = 60_000;
+/** One step up after this long with room for it. */
+export const CLIMB_AFTER_MS = 5_000;
+
+/** The rates of a camera without layers, bits per second: from a slide show to a small picture that moves. */
+export const STEPS_BPS = [60_000, 90_000, 130_000, 180_000, 250_000] as const;
+
+/** What of the pictures rests: nothing, the camera, or the screen as well. */
+export type Rest = "none" | "camera" | "pictures";
+
+/** What was seen of the link at one moment. */
+export interface UplinkSample {
+  readonly atMs: number;
+  /** What the browser believes the link to carry, bits per second; null where it does not say. */
+  readonly availableBps: number | null;
+  /** A camera, or a screen, would be sent now if it may. */
+  readonly camera: boolean;
+  readonly screen: boolean;
+}
+
+export interface UplinkState {
+  readonly rest: Rest;
+  /** The limit of a camera without layers, as a place in `STEPS_BPS`. */
+  readonly step: number;
+  /** Since when the link has been too thin, or has had room for more; null: it is neither. */
+  readonly thinSinceMs: number | null;
+  readonly roomSinceMs: number | null;
+  /** Since when the present `step` has had room for the next one. */
+  readonly climbSinceMs: number | null;
+  /** How long the next return waits. */
+  readonly patienceMs: number;
+  /** When the pictures last came back; null: they never went. */
+  readonly backAtMs: number | null;
+}
+
+/** The first step is in the middle: what most links carry, so that few must fall and few must climb far. */
+export const UPLINK: UplinkState = {
+  rest: "none",
+  step: 2,
+  thinSinceMs: null,
+  roomSinceMs: null,
+  climbSinceMs: null,
+  patienceMs: PATIENCE_MS,
+  backAtMs: null,
+};
+
+/** The state after `sample`. */
+export function uplinkStep(state: UplinkState, sample: UplinkSample): UplinkState {
+  const { atMs, availableBps } = sample;
+  // A browser that does not tell is left to its own congestion control.
+  if (availableBps === null) return { ...state, thinSinceMs: null, roomSinceMs: null, climbSinceMs: null };
+  const sending = (sample.camera && state.rest === "none") || (sample.screen && state.rest !== "pictures");
+  const next = state.rest === "none" ? settled(stepped(state, sample), atMs) : state;
+  if (sending && availableBps < VOICE_BPS + LEAST_PICTURE_BPS) return thinner(next, sample);
+  return roomier({ ...next, thinSinceMs: null }, sample);
+}
+
+function thinner(state: UplinkState, { atMs, availableBps, camera }: UplinkSample): UplinkState {
+  const after = (availableBps ?? 0) < DEEP_BPS ? PAUSE_DEEP_AFTER_MS : PAUSE_AFTER_MS;
+  const since = state.thinSinceMs ?? atMs;
+  const trying = state.backAtMs !== null && atMs - state.backAtMs < TRY_MS;
+  if (trying || atMs - since < after) return { ...state, thinSinceMs: since, roomSinceMs: null };
+  const soon = state.backAtMs !== null && atMs - state.backAtMs < SETTLED_MS;
+  return {
+    ...state,
+    rest: state.rest === "none" && camera ? "camera" : "pictures",
+    thinSinceMs: null,
+    roomSinceMs: null,
+    climbSinceMs: null,
+    step: 0,
+    patienceMs: soon ? Math.min(MOST_PATIENCE_MS, state.patienceMs * 2) : state.patienceMs,
+  };
+}
+
+/** With nothing but sound on it a link shows little of what it could carry: room is that the sound fits. What a picture
+ *  does to it is seen when it is tried. */
+function roomier(state: UplinkState, { atMs, availableBps }: UplinkSample): UplinkState {
+  if (state.rest === "none") return { ...state, roomSinceMs: null };
+  if ((availableBps ?? 0) < VOICE_BPS) return { ...state, roomSinceMs: null };
+  const since = state.roomSinceMs ?? atMs;
+  if (atMs - since < state.patienceMs) return { ...state, roomSinceMs: since };
+  return { ...state, rest: state.rest === "pictures" ? "camera" : "none", roomSinceMs: null, backAtMs: atMs };
+}
+
+function settled(state: UplinkState, atMs: number): UplinkState {
+  const long = state.backAtMs !== null && atMs - state.backAtMs >= SETTLED_MS;
+  return long ? { ...state, backAtMs: null, patienceMs: PATIENCE_MS } : state;
+}
+
+/** The limit of a camera without layers: down at once to what is left, up one step at a time. */
+function stepped(state: UplinkState, { atMs, availableBps }: UplinkSample): UplinkState {
+  const left = (availableBps ?? 0) - VOICE_BPS;
+  const fits = STEPS_BPS.reduce((best, bps, place) => (bps <= left ? place : best), 0);
+  if (fits < state.step) return { ...state, step: fits, climbSinceMs: null };
+  if (fits === state.step) return { ...state, climbSinceMs: null };
+  const since = state.climbSinceMs ?? atMs;
+  if (atMs - since < CLIMB_AFTER_MS) return { ...state, climbSinceMs: since };
+  return { ...state, step: state.step + 1, climbSinceMs: atMs };
+}
+
+/** What may be sent in this state. */
+export function allowed(state: UplinkState): Allowed {
+  return {
+    camera: state.rest === "none",
+    screen: state.rest !== "pictures",
+    cameraBps: STEPS_BPS[state.step] ?? null,
+  };
+}
