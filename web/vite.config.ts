@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { openingOrder, SHARED } from "./scripts/opening.ts";
 import { serviceWorker } from "./scripts/service_worker.ts";
 
 /** What old school computers run: Chromium 80 (2020, the last on many smart boards), Firefox 100, Safari 14. */
@@ -7,7 +8,7 @@ const browsers = ["chrome80", "firefox100", "safari14"];
 export default defineConfig({
   base: "/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [serviceWorker()],
+  plugins: [openingOrder(), serviceWorker()],
   build: {
     target: browsers,
     cssTarget: browsers,
@@ -21,7 +22,10 @@ export default defineConfig({
     rolldownOptions: {
       input: { index: "index.html", teach: "teach.html", class: "class.html", replay: "replay.html", sw: "src/sw/sw.ts" },
       // A service worker's address must not change, and its folder bounds what it may serve.
-      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+      output: {
+        entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+        codeSplitting: { groups: SHARED },
+      },
     },
   },
   test: { include: ["src/**/*.test.ts", "src/**/*.test.tsx"], environment: "node" },

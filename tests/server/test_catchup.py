@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import gc
+import logging
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
 from liveclass.errors import PeerError
 from liveclass.recording.catchup import Rendition
@@ -101,6 +105,13 @@ class Cinema:
         raise AssertionError(f"{self.catchup.open_streams} streams are open")
 
 
+class OwnServer(TestServer):
+    """aiohttp's own test server cancels the handler of a client that leaves, which the real one does not."""
+
+    async def _make_runner(self, **kwargs: Any) -> web.AppRunner:
+        return web.AppRunner(self.app, **{**kwargs, "handler_cancellation": False})
+
+
 def link(url: str) -> str:
     return url.partition("#")[2]
 
@@ -125,7 +136,7 @@ async def cinema(stage: Stage) -> AsyncIterator[Cinema]:
         app.router.add_route(
             route.method, route.path.replace("{lesson}", f"{{lesson:{PATTERNS['lesson']}}}"), gate.guard(route)
         )
-    server = TestServer(app)
+    server = OwnServer(app)
     await server.start_server(**RUNNER)
     client: TestClient[Any, Any] = TestClient(server)
     await client.start_server()
@@ -282,6 +293,57 @@ async def test_an_error_breaks_the_stream_off_instead_of_ending_it(cinema: Cinem
     await cinema.settled(0)
 
 
+Leaving = Literal["before the first byte", "between two fragments", "while it is paced", "with a full buffer"]
+
+
+@pytest.mark.parametrize("leaving", get_args(Leaving))
+async def test_pages_that_drop_a_stream_leave_no_word_in_the_log(
+    cinema: Cinema, leaving: Leaving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They do it whenever a request of theirs was answered first: by closing, and by resetting the connection."""
+    monkeypatch.setattr(catchup, "LOOK_S", 0.02)
+    cinema.reels.waiting = leaving == "before the first byte"
+    chunks = {
+        "while it is paced": [Chunk(b"x", 6.0), Chunk(b"x", 60.0), Chunk(b"x", 1.0)],
+        "with a full buffer": [Chunk(bytes(65536), 0.0) for _ in range(400)],
+    }
+    cinema.reels.make = lambda: Reel(chunks=chunks.get(leaving, [Chunk(INIT, 0.0)]))
+    astray: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: astray.append(context))
+    with capture_logs() as ours:
+        for reset in (False, True):
+            page = await raw_page(cinema)
+            await cinema.settled(1)
+            await asyncio.sleep(0.05)
+            if reset:
+                page.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            page.close()
+            await cinema.settled(0)
+        gc.collect()
+        await asyncio.sleep(0.02)
+    assert ours == []
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG] == []
+    assert astray == []
+
+
+async def raw_page(cinema: Cinema) -> socket.socket:
+    """A client that asks for the sound and reads nothing, as a page does whose link is gone."""
+    port = cinema.client.server.port
+    assert port is not None
+    page = socket.socket()
+    page.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    page.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(page, ("127.0.0.1", port))
+    await loop.sock_sendall(
+        page,
+        f"GET /api/catchup/{cinema.lesson}?from=1&rendition=sound HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {cinema.classroom}\r\n\r\n".encode(),
+    )
+    return page
+
+
 # How fast
 
 
@@ -315,18 +377,7 @@ async def test_more_than_a_burst_waits(cinema: Cinema) -> None:
 async def test_a_classroom_that_reads_nothing_holds_little_and_others_go_on(cinema: Cinema) -> None:
     """A raw client that asks and never reads: what the server holds for it stays below what its kernel takes."""
     cinema.reels.make = lambda: Reel(chunks=[Chunk(bytes(8192), 0.0) for _ in range(400)])
-    port = cinema.client.server.port
-    assert port is not None
-    slow = socket.socket()
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    slow.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(slow, ("127.0.0.1", port))
-    await loop.sock_sendall(
-        slow,
-        f"GET /api/catchup/{cinema.lesson}?from=1&rendition=sound HTTP/1.1\r\nHost: x\r\n"
-        f"Authorization: Bearer {cinema.classroom}\r\n\r\n".encode(),
-    )
+    slow = await raw_page(cinema)
     await cinema.settled(1)
     await asyncio.sleep(0.1)
     stuck = cinema.reels.made[0].given

@@ -17,6 +17,7 @@ from aiohttp import web
 from liveclass.config import Settings
 from liveclass.errors import UsageError
 from liveclass.operate.certificates import self_signed
+from liveclass.server import congestion
 from liveclass.server.listen import SharedPort, media_port
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
@@ -182,3 +183,25 @@ async def test_a_port_that_is_taken_names_the_option() -> None:
 )
 def test_browsers_are_told_the_number_that_they_reach(settings: Settings, port: int) -> None:
     assert media_port(settings, 8080) == port
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CONGESTION"), reason="this system lets nobody choose")
+async def test_pages_keep_their_rate_where_packets_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(congestion, "_CONTROL", b"reno")
+    async with opened() as one:
+        (listener,) = one.shared._listeners
+        sock = listener._sock
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0") == b"reno"
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+async def test_a_kernel_without_that_congestion_control_serves_pages_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(congestion, "_CONTROL", b"no-such-control")
+    async with (
+        opened() as one,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{one.shared.port}/") as answer,
+    ):
+        assert answer.status == 200

@@ -79,7 +79,9 @@ async def test_other_methods_are_refused_with_those_that_are_allowed(stage: Stag
     [
         (OFFER, {"Content-Type": "application/json"}, 415),
         (OFFER, {"Content-Type": "text/plain"}, 415),
-        (OFFER, {"Content-Encoding": "gzip"}, 415),
+        (OFFER, {"Content-Encoding": "br"}, 415),
+        (OFFER, {"Content-Encoding": "gzip, gzip"}, 415),
+        (OFFER, {"Content-Encoding": "gzip"}, 400),
         ("", {}, 400),
         ("\r\n\r\n", {}, 400),
         ("hello", {}, 400),

@@ -76,3 +76,34 @@ def test_pages_carry_no_inline_script_or_style(pages: Path) -> None:
     for page in PAGES:
         text = (pages / f"{page}.html").read_text("utf-8")
         assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=", text), page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_pages_own_sheet_comes_after_what_all_share(pages: Path, page: str) -> None:
+    """Of two rules of equal weight the later one holds."""
+    sheets = re.findall(r'rel="stylesheet"[^>]*/assets/([a-z]+)-', (pages / f"{page}.html").read_text("utf-8"))
+    assert sheets
+    assert [name for name in sheets if name == page] == [name for name in sheets[-1:] if name == page]
+    assert sheets.index("base") == 0
+
+
+def test_the_classrooms_door_runs_before_the_page_behind_it_has_come(pages: Path) -> None:
+    """The first sound is asked for by a few kilobytes that wait for nothing else: no other script, no sheet."""
+    html = (pages / "class.html").read_text("utf-8")
+    (door,) = re.findall(r'<script async type="module"[^>]*src="/(assets/class-[^"]+)"', html)
+    seen: set[str] = set()
+    waiting = [door]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        imported = re.findall(r"""(?:from|import)\s*["'`]\./([^"'`]+)["'`]""", (pages / name).read_text("utf-8"))
+        waiting += [f"assets/{one}" for one in imported]
+    assert sum((pages / f"{name}.gz").stat().st_size for name in seen) < 6_000, seen
+    # All of the rest is named by the page itself, so nothing waits for the door to run.
+    behind = re.findall(r'rel="modulepreload"[^>]*href="/(assets/[^"]+)"', html)
+    page = next(name for name in behind if "/page-" in name)
+    assert set(re.findall(r"""from\s*["'`]\./([^"'`]+)["'`]""", (pages / page).read_text("utf-8"))) <= {
+        Path(name).name for name in (*behind, *seen)
+    }

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from liveclass.errors import PeerError, UsageError
+from liveclass.server.coding import compress, inflated
 
 log = structlog.get_logger(__name__)
 
@@ -134,21 +135,28 @@ def bearer(request: web.BaseRequest) -> str | None:
     return match[1]
 
 
-async def body(request: web.Request, limit: int, content_type: str) -> bytes:
+async def body(request: web.Request, limit: int, content_type: str, *, gzip: bool = False) -> bytes:
     """The whole body.
 
     Args:
-        limit: bytes; more is refused before it is read where the length is announced, and while it comes otherwise.
+        limit: bytes; more is refused before it is read where the length is announced, and while it comes otherwise. Of
+            a compressed body it bounds what comes and what that becomes.
+        gzip: whether it may come compressed (RFC 7694).
 
     Raises:
-        PeerError: 415 for another content type or an encoded body, 413 above the limit, 408 when it takes too long.
+        PeerError: 415 for another content type or coding, 413 above the limit, 408 when it takes too long, 400
+            `coding_invalid` when it is not what its coding says.
     """
-    if request.content_type != content_type or request.headers.get("Content-Encoding", "identity") != "identity":
+    codings = ("identity", "gzip") if gzip else ("identity",)
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if request.content_type != content_type or coding not in codings:
+        headers = {"Accept-Post": content_type} if request.method == "POST" else {}
         raise RequestRefused(
             f"The body must be {content_type}.",
             status=415,
             code="content_type_unsupported",
-            headers={"Accept-Post": content_type} if request.method == "POST" else {},
+            # RFC 7694 section 3: which codings it might have had.
+            headers={**headers, "Accept-Encoding": ", ".join(codings)},
         )
     if request.content_length is not None and request.content_length > limit:
         raise PeerError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
@@ -161,7 +169,7 @@ async def body(request: web.Request, limit: int, content_type: str) -> bytes:
                     raise PeerError(f"The body is larger than {limit} bytes.", status=413, code="body_too_large")
     except TimeoutError as error:
         raise PeerError("The body took too long to come.", status=408, code="body_timeout") from error
-    return bytes(received)
+    return inflated(bytes(received), limit) if coding == "gzip" else bytes(received)
 
 
 async def json_body(request: web.Request, limit: int, shape: type[StructType]) -> StructType:
@@ -211,9 +219,12 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"
 
 @web.middleware
 async def error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns every failure of a handler into an answer; only our own faults are logged with a traceback."""
+    """Turns every failure of a handler into an answer; only our own faults are logged with a traceback. Texts leave
+    compressed where that is worth it."""
     try:
-        return await handler(request)
+        response = await handler(request)
+        await compress(request, response)
+        return response
     except RequestRefused as refused:
         return error_response(
             refused.message, status=refused.status, code=refused.code, headers=refused.headers.items()

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from liveclass.config import Settings
 from liveclass.errors import UsageError
+from liveclass.server.congestion import hold_rate
 from liveclass.transport.batch import Address
 from liveclass.transport.framing import begins_media
 from liveclass.transport.tcp import Listener, listening
@@ -80,11 +81,14 @@ class SharedPort:
         """
         self._loop = asyncio.get_running_loop()
         try:
-            self._listeners = [Listener(sock, self._accepted) for sock in listening(host, port)]
+            sockets = listening(host, port)
         except OSError as error:
             raise UsageError(
                 f"TCP port {port} on {host} cannot be opened ({error.strerror}); choose another with --port."
             ) from error
+        for sock in sockets:
+            hold_rate(sock)
+        self._listeners = [Listener(sock, self._accepted) for sock in sockets]
 
     async def close(self) -> None:
         """Accept nothing more, and let go of whoever was not handed on; the others are not this port's any more."""

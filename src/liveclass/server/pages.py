@@ -5,7 +5,6 @@ words. Since only names found at the start are served, no path can lead anywhere
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from mimetypes import MimeTypes
@@ -15,6 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from liveclass.errors import PeerError
+from liveclass.server.coding import accepts
 from liveclass.server.http import Proxies
 from liveclass.server.routing import PUBLIC, Route
 
@@ -58,8 +58,6 @@ for _suffix, _type in {
     ".ico": "image/x-icon",
 }.items():
     _TYPES.add_type(_type, _suffix)
-
-_NEVER = re.compile(r"q\s*=\s*0(\.0*)?")
 
 _NOT_BUILT = """<!doctype html><meta charset="utf-8"><title>liveclass</title>
 <h1>liveclass</h1><p>The server runs, but its pages have not been built. Run <code>script/build-web</code>.</p>
@@ -210,11 +208,7 @@ def _serve(request: web.Request, asset: Asset, cache: str, headers: dict[str, st
 
 def _coding(accepted: str, asset: Asset) -> str:
     """The best coding that the client takes (RFC 9110 section 12.5.3)."""
-    wanted: dict[str, bool] = {}
-    for item in accepted.lower().split(","):
-        name, _, parameter = item.partition(";")
-        wanted[name.strip()] = _NEVER.fullmatch(parameter.strip()) is None
     for coding in ENCODINGS:
-        if coding in asset.variants and wanted.get(coding, wanted.get("*", False)):
+        if coding in asset.variants and accepts(accepted, coding):
             return coding
     return "identity"

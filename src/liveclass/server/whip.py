@@ -149,7 +149,7 @@ class MediaSessions:
     async def _create(self, request: web.Request, protocol: Protocol) -> web.Response:
         """POST of an offer (RFC 9725 section 4.2)."""
         direction = DIRECTIONS[protocol]
-        offer = _text(await body(request, self._max_sdp_bytes, SDP))
+        offer = _text(await body(request, self._max_sdp_bytes, SDP, gzip=True))
         held = await self._lessons.get(request.match_info["lesson"])
         access = _as_page(request, held.id, direction)
         address = self._proxies.client(request)
@@ -234,7 +234,7 @@ class MediaSessions:
         """PATCH (RFC 9725 section 4.3): an ICE restart is done; candidates alone are taken and need nothing done, since
         an ICE-lite server learns every address of the client from the client's own checks."""
         session = self._owned(request, protocol)
-        raw = await body(request, self._max_sdp_bytes, FRAGMENT)
+        raw = await body(request, self._max_sdp_bytes, FRAGMENT, gzip=True)
         media = self._lessons.media
         current, record = media.etag(session), self._lessons.session(session)
         if current is None or record is None:
@@ -290,7 +290,7 @@ def _options(methods: str, headers: dict[str, str]) -> web.Response:
             **headers,
             "Allow": methods,
             "Access-Control-Allow-Methods": methods,
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+            "Access-Control-Allow-Headers": f"Authorization, Content-Encoding, Content-Type, If-Match, {IDENTITY}",
             "Access-Control-Max-Age": str(PREFLIGHT_S),
         },
     )

@@ -1,7 +1,7 @@
 /** What this room hears: the live sound, as deep as the link asks for, or the recording of what it missed. It moves
  * measurements and orders between the rules (`catchup`, `playout`) and the browser; it decides nothing itself. */
 
-import { computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { begun, type CatchUp, jumped, type Orders, orders, type Phase, type Seen, step } from "../lib/catchup";
 import { KEEP_EVERY_MS, keepHeard, recallHeard } from "../lib/catchup-heard";
 import { between, type Look, NOTHING, read, type Reading } from "../lib/catchup-look";
@@ -34,6 +34,8 @@ export class Hearing {
   /** It would, and nothing more of it arrives. */
   readonly stalled = signal(false);
   readonly watchLive = signal(true);
+  /** No live picture is wanted: the recording needs the link. */
+  readonly soundOnly = signal(false);
   /** Something was heard since the page was opened, or nothing was to be heard. */
   readonly begun = signal(false);
   readonly player: CatchUpPlayer;
@@ -68,7 +70,7 @@ export class Hearing {
       received: (bytes) => meter.add(bytes),
       reached: () => this.reached(),
     });
-    this.state = begun(recallHeard(page.link.lesson, this.keptOffset()), performance.now());
+    this.state = begun(null, performance.now());
     effect(() => this.player.setVolume(page.sound.volume.value));
     effect(() => this.player.setSpeaker(page.sound.speaker.value));
     page.signalling.listen((message) => {
@@ -76,8 +78,12 @@ export class Hearing {
     });
   }
 
+  /** Go on from what this room heard last, if that is known. */
   start(): void {
-    setInterval(() => void this.beat(), LOOK_EVERY_MS);
+    void recallHeard(this.page.link.lesson, () => this.keptOffset()).then((heardMs) => {
+      this.state = begun(heardMs, performance.now());
+      setInterval(() => void this.beat(), LOOK_EVERY_MS);
+    });
   }
 
   /** Skip what was missed. */
@@ -136,6 +142,7 @@ export class Hearing {
     this.stalled.value = false;
     this.lostSinceMs.value = null;
     this.watchLive.value = true;
+    this.soundOnly.value = false;
     this.page.sound.quiet.value = false;
   }
 
@@ -199,8 +206,12 @@ export class Hearing {
     this.playsRecording.value = now.rate > 0;
     if (this.state.heardMs !== null && this.state.phase !== "lost") this.begun.value = true;
     this.stalled.value = now.rate > 0 && seen.recorded.aheadS < 0.1;
-    this.watchLive.value = now.watchLive;
-    this.player.want(now.from);
+    batch(() => {
+      this.watchLive.value = now.watchLive;
+      this.soundOnly.value = now.soundOnly;
+    });
+    // The first sound has the link for itself while a page opens.
+    if (this.page.settled.peek() || now.from === null) this.player.want(now.from);
     const link = this.page.view.peek()?.link?.kbps ?? null;
     this.player.play(now.rate, link);
     if (this.player.blocked.peek()) this.page.sound.blocked.value = true;

@@ -209,9 +209,7 @@ export class ClassroomModel {
     // Each greeting sets it back to everything, so it is said again after each.
     effect(() => {
       const live = this.hearing.watchLive.value;
-      // Until the change-over the live picture would only compete with the recording's.
-      const joining = live && this.hearing.playsRecording.value;
-      const ceiling = joining ? "sound" : this.meter.ceiling.value;
+      const ceiling = this.hearing.soundOnly.value ? "sound" : this.meter.ceiling.value;
       if (page.signalling.phase.value === "ready") page.signalling.send({ type: "watch", live, ceiling });
     });
     effect(() => publisher.setTrack("microphone", this.microphone.track.value));

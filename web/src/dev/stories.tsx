@@ -196,6 +196,28 @@ function classStory(): ClassroomModel {
       model.hearing.behindS.value = 245;
       model.hearing.phase.value = "catching";
     },
+    "class-following": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      model.hearing.playsRecording.value = true;
+      model.hearing.behindS.value = 6;
+      model.hearing.phase.value = "following";
+    },
+    "class-cut": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      model.hearing.lostSinceMs.value = performance.now() - 72_000;
+    },
+    "class-thin": () => {
+      model.receiving.value = { ...good, picture: "none" };
+      settle(model.page, { ...live([teacher(both), mine]), link: { rung: "thin", kbps: 40, loss_percent: 12 } }, "");
+    },
+    "class-reconnecting": () => {
+      settle(model.page, { ...live([teacher(both), mine]), link: { rung: "reconnecting", kbps: 20, loss_percent: 40 } }, "");
+    },
+    "class-spent": () => {
+      model.meter.budgetMb.value = 50;
+      model.meter.bytes.value = 51_000_000;
+      settle(model.page, live([teacher(both), mine]), "");
+    },
     "class-budget": () => {
       model.meter.budgetMb.value = 50;
       model.meter.bytes.value = 41_200_000;

@@ -35,6 +35,9 @@ export default {
     "error.too_many_called": "Enough classrooms are speaking now. Please end one first.",
     "error.too_many_teachers": "Two volunteers are teaching already. You can listen.",
     "error.participant_offline": "That classroom is offline now. Call on it when it is back.",
+    "error.participant_unknown": "That classroom has left the lesson.",
+    "error.lesson_not_live": "The lesson is not running. Start it first.",
+    "error.not_a_classroom": "That works for classrooms only.",
     "error.name_empty": "A name needs letters or digits.",
     "error.other": "That did not work. Please try again.",
 

@@ -38,6 +38,9 @@ export default {
     "error.too_many_called": "同时发言的教室已经够多了，请先结束一个。",
     "error.too_many_teachers": "这节课已有两位老师在讲，您可以旁听。",
     "error.participant_offline": "这个教室现在不在线，等它回来再请发言。",
+    "error.participant_unknown": "这个教室已经离开课堂了。",
+    "error.lesson_not_live": "现在没有在上课，请先开始上课。",
+    "error.not_a_classroom": "这个操作只能用于教室。",
     "error.name_empty": "名字里要有文字或数字。",
     "error.other": "刚才的操作没有成功，请再试一次。",
 

@@ -1,10 +1,11 @@
 /** What this room heard last, kept in the browser, so that a PC that was switched off knows what it has missed. */
 
 import { NEWCOMER_AFTER_MS } from "./catchup";
+import { note, noted } from "./lasting";
 import { recall, remember } from "./storage";
 
-/** Kept this often at most: storage is slow on old disks. */
-export const KEEP_EVERY_MS = 2_000;
+/** Kept this often: so much at most is heard twice after a power cut. Storage is slow on old disks. */
+export const KEEP_EVERY_MS = 3_000;
 
 /** The kept text for `wallMs`, heard when the server's clock was `offsetMs` ahead of this one's. */
 export function kept(wallMs: number, offsetMs: number): string {
@@ -27,10 +28,19 @@ export function lastHeard(text: string | null, now: number, offsetMs: number | n
 
 const key = (lesson: string): string => `heard.${lesson}`;
 
-export function recallHeard(lesson: string, offsetMs: number | null): number | null {
-  return lastHeard(recall(key(lesson)), Date.now(), offsetMs);
+/** The later one of two texts; what was heard later is known better. */
+export function later(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  return (parseInt(one, 10) || 0) >= (parseInt(other, 10) || 0) ? one : other;
+}
+
+export async function recallHeard(lesson: string, offsetMs: () => number | null): Promise<number | null> {
+  const text = later(recall(key(lesson)), await noted(key(lesson)));
+  return lastHeard(text, Date.now(), offsetMs());
 }
 
 export function keepHeard(lesson: string, wallMs: number, offsetMs: number): void {
-  remember(key(lesson), kept(wallMs, offsetMs));
+  const text = kept(wallMs, offsetMs);
+  remember(key(lesson), text);
+  void note(key(lesson), text);
 }

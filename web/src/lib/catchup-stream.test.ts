@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lastHeard, kept } from "./catchup-heard";
+import { kept, lastHeard, later } from "./catchup-heard";
 import { between, type Reading } from "./catchup-look";
 import { pictureFits } from "./catchup-player";
 import { parsePart, secondOf, wallOf } from "./catchup-stream";
@@ -53,4 +53,14 @@ test("the picture is fetched only where it leaves room for the sound", () => {
   expect(pictureFits(false, 5, 300, 1_000, 2_000)).toBe(false);
   expect(pictureFits(true, 2, null, 0, 0)).toBe(true);
   expect(pictureFits(true, 0.5, 900, 0, 0)).toBe(false);
+});
+
+test("of two places where it was kept, the one that was written last counts", () => {
+  const [old, young] = [kept(1_800_000_000_000, 5), kept(1_800_000_003_000, -5)];
+  expect(later(old, young)).toBe(young);
+  expect(later(young, old)).toBe(young);
+  expect(later(null, old)).toBe(old);
+  expect(later(old, null)).toBe(old);
+  expect(later("junk", old)).toBe(old);
+  expect(later(null, null)).toBeNull();
 });

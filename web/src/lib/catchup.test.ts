@@ -115,6 +115,27 @@ test.each([4_000, 10_000, 40_000, 300_000])("after an outage of %i ms everything
   expect(room.worstStep()).toBeLessThanOrEqual(400);
 });
 
+test("the live picture is wanted again shortly before the room is live, and not while the recording needs the link", () => {
+  const room = new Room().run(20_000);
+  room.up = false;
+  room.run(20_000);
+  room.up = true;
+  const joining = { soundOnlyMs: 0, bothMs: 0 };
+  for (let i = 0; i < 160_000 / EVERY; i += 1) {
+    room.run(EVERY);
+    if (room.state.phase !== "joining") continue;
+    if (orders(room.state, room.seen()).soundOnly) {
+      expect(joining.bothMs).toBe(0);
+      joining.soundOnlyMs += EVERY;
+    } else joining.bothMs += EVERY;
+  }
+  expect(room.state.phase).toBe("live");
+  expect(orders(room.state, room.seen()).soundOnly).toBe(false);
+  expect(joining.soundOnlyMs).toBeGreaterThan(1_000);
+  expect(joining.bothMs).toBeGreaterThanOrEqual(1_500);
+  expect(joining.bothMs).toBeLessThanOrEqual(4_000);
+});
+
 test("a cut that is not worth it goes on live", () => {
   const room = new Room().run(10_000);
   room.up = false;

@@ -23,6 +23,8 @@ export const JOIN_WITHIN_MS = 5_000;
 export const JOIN_TARGET_MS = 4_000;
 /** Recording and live sound are at the same word. */
 const SAME_MS = 120;
+/** From here the hand-over is some two seconds away, which is what the live picture needs to come. */
+const NEAR_MS = 800;
 /** A jump that is better than staying behind when they will not meet. */
 const CLOSE_MS = 1_500;
 const JOIN_FOR_MS = 20_000;
@@ -86,6 +88,8 @@ export interface CatchUp {
   /** Since when live sound flows again although the room is not on it. */
   readonly flowsSinceMs: number | null;
   readonly joinedAtMs: number;
+  /** The hand-over to live sound is in sight. */
+  readonly near: boolean;
   /** Running mean of the made-up share, and since when it is too much. */
   readonly concealed: number;
   readonly badSinceMs: number | null;
@@ -103,6 +107,7 @@ export function begun(heardMs: number | null, nowMs: number): CatchUp {
     goodAtMs: nowMs,
     flowsSinceMs: null,
     joinedAtMs: 0,
+    near: false,
     concealed: 0,
     badSinceMs: null,
     losses: [],
@@ -198,7 +203,7 @@ function whileCatching(state: CatchUp, seen: Seen): CatchUp {
   const heard = { ...state, heardMs: recorded.atMs };
   if (state.follow && seen.wallMs - recorded.atMs <= FOLLOW_BEHIND_MS) return following(heard, seen);
   if (seen.wallMs - recorded.atMs > JOIN_WITHIN_MS || state.follow) return heard;
-  return { ...heard, phase: "joining", joinedAtMs: seen.nowMs, flowsSinceMs: null };
+  return { ...heard, phase: "joining", joinedAtMs: seen.nowMs, near: false, flowsSinceMs: null };
 }
 
 function following(state: CatchUp, seen: Seen): CatchUp {
@@ -223,8 +228,9 @@ function lead(state: CatchUp, seen: Seen): number | null {
 }
 
 function whileJoining(state: CatchUp, seen: Seen): CatchUp {
-  const heard = { ...state, heardMs: seen.recorded.atMs ?? state.heardMs };
   const ahead = lead(state, seen);
+  const near = state.near || (ahead !== null && Math.abs(ahead) <= NEAR_MS);
+  const heard = { ...state, near, heardMs: seen.recorded.atMs ?? state.heardMs };
   if (ahead !== null && Math.abs(ahead) <= SAME_MS) return jumped(state, seen);
   // The recording has nothing more to give: the lesson is over, or its storage is.
   if (seen.recorded.trouble !== "" && seen.recorded.aheadS < 0.1) return jumped(state, seen);
@@ -242,6 +248,8 @@ export interface Orders {
   readonly rate: number;
   /** What `Watch.live` says. */
   readonly watchLive: boolean;
+  /** The live picture would only compete with the recording: sound is all that is wanted of the live lesson. */
+  readonly soundOnly: boolean;
   /** The depth of the live jitter buffer that a handover needs; null: as usual. */
   readonly targetMs: number | null;
   /** Behind the live lesson, seconds; null: live. */
@@ -251,7 +259,7 @@ export interface Orders {
 export function orders(state: CatchUp, seen: Seen): Orders {
   const { atMs } = seen.recorded;
   const behindS = state.phase === "live" || atMs === null ? null : Math.max(0, (seen.wallMs - atMs) / 1000);
-  const base: Orders = { quiet: false, from: null, rate: 0, watchLive: true, targetMs: null, behindS: null };
+  const base: Orders = { quiet: false, from: null, rate: 0, watchLive: true, soundOnly: false, targetMs: null, behindS: null };
   switch (state.phase) {
     case "live":
       return { ...base, from: state.follow ? state.heardMs : null };
@@ -263,7 +271,7 @@ export function orders(state: CatchUp, seen: Seen): Orders {
     case "following":
       return { ...base, quiet: true, from: state.heardMs, rate: followRate(seen), watchLive: false, behindS };
     case "joining":
-      return { ...base, quiet: true, from: state.heardMs, rate: joinRate(state, seen), targetMs: JOIN_TARGET_MS, behindS };
+      return { ...base, quiet: true, from: state.heardMs, rate: joinRate(state, seen), soundOnly: !state.near, targetMs: JOIN_TARGET_MS, behindS };
   }
 }
 

@@ -1,8 +1,9 @@
 /** What the two live pages share: the signalling socket, the WHEP session with its sound, and the pictures that the seats
  * carry now. The pages add what they send. */
 
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { Role } from "../generated/messages";
+import { type Door, watchingDoor } from "./access";
 import type { PageLink } from "./api";
 import { midOf, slotsOf } from "./lesson-view";
 import { Signalling } from "./signalling";
@@ -13,12 +14,22 @@ import { Subscriber } from "./whep";
 /** A refused message stays in words this long. */
 const REFUSAL_SHOWN_MS = 6_000;
 
+/** The link is the session's for this long after the page began to load; then the recording may be asked for as well. */
+const OPENING_MS = 3_000;
+/** A session that was begun without TURN, since the server had not named one yet, is begun anew when no way was found by
+ *  then: as long as connecting takes on a link of 300 ms that loses 5%. */
+const DIRECT_WITHIN_MS = 5_000;
+
 export class LivePage {
   readonly signalling: Signalling;
   readonly subscriber: Subscriber;
   readonly sound = new Sound();
   /** The person left on purpose; only they bring the page back. */
   readonly left = signal(false);
+  /** The session was answered, or will not be soon: other requests do not hold up the first sound any more. */
+  readonly settled = signal(false);
+  /** A classroom watches before it is greeted, unless the server refused that. */
+  private readonly ahead: Signal<boolean>;
 
   readonly view = computed(() => this.signalling.view.value);
   readonly lessonState = computed(() => this.view.value?.lesson.state ?? null);
@@ -34,23 +45,35 @@ export class LivePage {
     readonly role: Role,
   ) {
     this.signalling = new Signalling({ lesson: link.lesson, role, token: link.token });
+    this.ahead = signal(role === "classroom");
     this.subscriber = new Subscriber(
-      () => this.signalling.access.peek()?.whepUrl ?? "",
-      () => this.token(),
+      () => this.door(),
       () => this.signalling.access.peek()?.iceServers ?? [],
     );
     this.signalling.listen((message) => {
-      if (message.type === "welcome") this.subscriber.session.hurry();
+      if (message.type === "welcome") {
+        this.subscriber.session.hurry();
+        if ((message.ice_servers ?? []).length > 0) this.offerRelay();
+      }
       if (message.type === "media_closed") this.subscriber.session.closedByServer(message.session);
     });
     effect(() => {
       const wanted =
-        this.signalling.access.value !== null &&
+        (this.signalling.access.value !== null || this.ahead.value) &&
         !this.left.value &&
         this.signalling.phase.value !== "refused" &&
         this.lessonState.value !== "ended";
       this.subscriber.session.want(wanted, this.lessonState.value === "ended");
     });
+    effect(() => {
+      // No such lesson, or not yet: the greeting says what is the matter, and media follows it.
+      if (this.subscriber.session.refusal.value !== "" && this.signalling.access.peek() === null) this.ahead.value = false;
+    });
+    effect(() => {
+      const { id, phase } = this.subscriber.session;
+      if (id.value !== "" || phase.value === "waiting") this.settled.value = true;
+    });
+    setTimeout(() => (this.settled.value = true), Math.max(0, OPENING_MS - performance.now()));
     effect(() => {
       if (this.subscriber.session.phase.value === "up") this.signalling.reachable();
     });
@@ -67,6 +90,20 @@ export class LivePage {
   /** The bearer token of this participant's media; the link's own where the server has not given one yet. */
   token(): string {
     return this.signalling.access.peek()?.token ?? this.link.token;
+  }
+
+  private door(): Door {
+    return watchingDoor(this.signalling.access.peek(), this.link.lesson, this.role, this.link.token);
+  }
+
+  /** TURN servers are known now: where the network lets nothing else through, the session needs them. */
+  private offerRelay(): void {
+    const { session } = this.subscriber;
+    const pc = session.pc.peek();
+    if (pc === null || (pc.getConfiguration().iceServers ?? []).length > 0) return;
+    setTimeout(() => {
+      if (session.pc.peek() === pc && session.phase.peek() === "connecting") session.renew();
+    }, DIRECT_WITHIN_MS);
   }
 
   /** The stream of a picture, when a seat carries it. */

@@ -3,9 +3,11 @@
  * the signalling socket, so sound goes on when that is lost. */
 
 import { computed, signal } from "@preact/signals";
-import { ApiError, request } from "./api";
 import type { IceServer } from "../generated/messages";
+import { ApiError, request } from "./api";
+import type { HeadStart } from "./head-start";
 import { type Effect, type Input, OFF, step } from "./media-state";
+import { type Answered, connection, postOffer, sendSdp } from "./offer";
 import { withoutSound } from "./sdp-receive";
 import { restartedAnswer, restartFragment, sessionId } from "./sdp";
 
@@ -14,6 +16,10 @@ export interface MediaPurpose {
   /** The endpoint; empty while it is not known yet. */
   readonly url: () => string;
   readonly token: () => string;
+  /** What a POST says beside the token. */
+  readonly headers?: () => Readonly<Record<string, string>>;
+  /** A session that was begun before this page could, for the first offer; null when there is none. */
+  readonly headStart?: () => HeadStart | null;
   /** TURN servers for networks that let no UDP through; empty where the server has none. */
   readonly iceServers?: () => readonly IceServer[];
   /** What is posted of an offer; the browser keeps the whole. */
@@ -132,17 +138,10 @@ export class MediaSession {
   }
 
   private async post(): Promise<void> {
+    const early = this.purpose.headStart?.() ?? null;
     let pc: RTCPeerConnection;
     try {
-      pc = new RTCPeerConnection({
-        bundlePolicy: "max-bundle",
-        rtcpMuxPolicy: "require",
-        iceServers: (this.purpose.iceServers?.() ?? []).map(({ urls, username, credential }) => ({
-          urls: urls.slice(),
-          username: username ?? "",
-          credential: credential ?? "",
-        })),
-      });
+      pc = early?.pc ?? connection(this.purpose.iceServers?.() ?? []);
     } catch {
       this.feed({ kind: "unanswered", retryAfterMs: 0 });
       return;
@@ -150,37 +149,40 @@ export class MediaSession {
     this.pc.value = pc;
     pc.oniceconnectionstatechange = () => this.watch(pc);
     try {
-      this.purpose.prepare(pc);
-      // The server is ICE-lite and answers with its own address: our candidates are not needed, so no gathering.
-      await pc.setLocalDescription(await pc.createOffer());
-      if (this.pc.peek() !== pc) return;
-      const response = await request(
-        ownOrigin(this.purpose.url()),
-        this.purpose.token(),
-        { method: "POST", headers: { "Content-Type": "application/sdp" }, body: this.posted(pc) },
-        POST_WITHIN_MS[Math.min(this.state.peek().attempt, POST_WITHIN_MS.length - 1)],
-      );
-      const resource = new URL(response.headers.get("Location") ?? "", location.href);
-      const answer = await response.text();
+      const answered = await (early === null ? this.offer(pc) : early.answered);
+      if (answered === null) return;
       if (this.pc.peek() !== pc) {
-        if (!this.serverEnds && sessionId(resource.pathname) !== this.closed) void this.remove(resource.pathname);
+        if (!this.serverEnds && sessionId(answered.resource) !== this.closed) void this.remove(answered.resource);
         return;
       }
-      this.resource = resource.pathname;
-      this.etag = response.headers.get("ETag") ?? "*";
-      this.answer = answer;
+      this.resource = answered.resource;
+      this.etag = answered.etag;
+      this.answer = answered.sdp;
       this.id.value = sessionId(this.resource);
       this.refusal.value = "";
-      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      if (early === null) await pc.setRemoteDescription({ type: "answer", sdp: answered.sdp });
       if (this.pc.peek() !== pc) return;
       this.purpose.answered(pc);
       this.feed({ kind: "answered" });
-      this.watch(pc);
+      // The server closed it before this page knew that it has it.
+      if (this.id.peek() === this.closed) this.closedByServer(this.closed);
+      else this.watch(pc);
     } catch (error) {
       if (this.pc.peek() !== pc) return;
       if (error instanceof ApiError && error.status > 0) this.refusal.value = error.code;
       this.feed({ kind: "unanswered", retryAfterMs: retryAfterMs(error) });
     }
+  }
+
+  /** Null when the session was not wanted any more before it was asked for. */
+  private async offer(pc: RTCPeerConnection): Promise<Answered | null> {
+    this.purpose.prepare(pc);
+    // The server is ICE-lite and answers with its own address: our candidates are not needed, so no gathering.
+    await pc.setLocalDescription(await pc.createOffer());
+    if (this.pc.peek() !== pc) return null;
+    const door = { url: this.purpose.url(), token: this.purpose.token(), headers: this.purpose.headers?.() ?? {} };
+    const { attempt } = this.state.peek();
+    return postOffer(door, this.posted(pc), POST_WITHIN_MS[Math.min(attempt, POST_WITHIN_MS.length - 1)] as number);
   }
 
   private posted(pc: RTCPeerConnection): string {
@@ -196,16 +198,10 @@ export class MediaSession {
     }
     try {
       await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
-      const response = await request(
-        this.resource,
-        this.purpose.token(),
-        {
-          method: "PATCH",
-          headers: { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.etag },
-          body: restartFragment(pc.localDescription?.sdp ?? ""),
-        },
-        PATCH_WITHIN_MS,
-      );
+      const fragment = restartFragment(pc.localDescription?.sdp ?? "");
+      const type = "application/trickle-ice-sdpfrag";
+      const match = { "If-Match": this.etag };
+      const response = await sendSdp("PATCH", this.resource, this.purpose.token(), type, fragment, match, PATCH_WITHIN_MS);
       const answer = restartedAnswer(this.answer, await response.text());
       if (this.pc.peek() !== pc) return;
       if (answer === null) throw new Error("the answer to the restart holds no credentials");
@@ -256,11 +252,6 @@ export class MediaSession {
   private leave(): void {
     if (this.resource !== "") void this.remove(this.resource);
   }
-}
-
-/** The path of an endpoint on the page's own origin: a server behind a proxy may not know its own name. */
-function ownOrigin(url: string): string {
-  return new URL(url, location.href).pathname;
 }
 
 /** How long the error says to wait; unknown endpoints and refusals wait the usual pause. */

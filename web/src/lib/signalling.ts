@@ -2,7 +2,8 @@
  * page's view of the lesson. The rules stand in `link-state`; this module only moves bytes and timers. */
 
 import { computed, signal } from "@preact/signals";
-import { PROTOCOL_VERSION, type ClientMessage, type IceServer, type Role, type ServerMessage } from "../generated/messages";
+import { PROTOCOL_VERSION, type ClientMessage, type Role, type ServerMessage } from "../generated/messages";
+import { keepAccess, type MediaAccess, recallAccess } from "./access";
 import { identity } from "./identity";
 import { language } from "./i18n";
 import { applied, type LessonView } from "./lesson-view";
@@ -12,16 +13,6 @@ import { fetchNewBuild } from "../sw/register";
 
 /** A second socket with the same identity took over (another tab). */
 const CLOSE_REPLACED = 4001;
-
-/** Where media goes, and with which token: kept so that media comes back while the socket is down. */
-export interface MediaAccess {
-  readonly token: string;
-  readonly whipUrl: string;
-  readonly whepUrl: string;
-  /** Where missed minutes are streamed from; empty where nothing is recorded. */
-  readonly catchupUrl: string;
-  readonly iceServers: readonly IceServer[];
-}
 
 export interface SignallingOptions {
   readonly lesson: string;
@@ -59,7 +50,7 @@ export class Signalling {
   private readonly listeners: Listener[] = [];
 
   constructor(private readonly options: SignallingOptions) {
-    this.access.value = recallAccess(this.accessKey());
+    this.access.value = recallAccess(this.options.lesson, this.options.role);
   }
 
   /** Connect, and stay connected until `stop`. Also the way back after another window took over. */
@@ -110,10 +101,6 @@ export class Signalling {
     if (DEAD_LINK.indexOf(code) >= 0) this.feed({ kind: "refused", reason: "link", retry: true });
     else if (FULL.indexOf(code) >= 0) this.feed({ kind: "refused", reason: "full", retry: true });
     else if (code === "version") reloadForNewServer();
-  }
-
-  private accessKey(): string {
-    return `access.${this.options.role}.${this.options.lesson}`;
   }
 
   private feed(input: Input): void {
@@ -194,14 +181,15 @@ export class Signalling {
       return;
     }
     if (message.type === "welcome") {
-      this.access.value = {
+      const access: MediaAccess = {
         token: message.media_token,
         whipUrl: message.whip_url,
         whepUrl: message.whep_url,
         catchupUrl: message.catchup_url ?? "",
         iceServers: message.ice_servers ?? [],
       };
-      remember(this.accessKey(), JSON.stringify(this.access.peek()));
+      this.access.value = access;
+      keepAccess(this.options.lesson, this.options.role, access);
     }
     this.view.value = applied(this.view.peek(), message, Date.now());
     this.feed({ kind: message.type === "welcome" ? "welcomed" : "heard" });
@@ -224,23 +212,6 @@ function parse(data: unknown): ServerMessage | null {
   try {
     const value = JSON.parse(data) as { type?: unknown } | null;
     return typeof value?.type === "string" ? (value as ServerMessage) : null;
-  } catch {
-    return null;
-  }
-}
-
-function recallAccess(key: string): MediaAccess | null {
-  try {
-    const kept = JSON.parse(recall(key) ?? "null") as Partial<MediaAccess> | null;
-    if (kept === null || typeof kept.token !== "string") return null;
-    if (typeof kept.whipUrl !== "string" || typeof kept.whepUrl !== "string") return null;
-    return {
-      token: kept.token,
-      whipUrl: kept.whipUrl,
-      whepUrl: kept.whepUrl,
-      catchupUrl: typeof kept.catchupUrl === "string" ? kept.catchupUrl : "",
-      iceServers: Array.isArray(kept.iceServers) ? kept.iceServers : [],
-    };
   } catch {
     return null;
   }

@@ -1,15 +1,13 @@
-/** Watching: one session with a fixed set of empty seats (4 for sound, 5 for pictures), which the server fills without a
- * new offer. Knows which stream sits on which `mid`; what it shows is said by `SlotsChanged`. */
+/** Watching: one session with a fixed set of empty seats, which the server fills without a new offer. Knows which stream
+ * sits on which `mid`; what it shows is said by `SlotsChanged`. */
 
 import { signal } from "@preact/signals";
 import type { IceServer } from "../generated/messages";
+import type { Door } from "./access";
+import { takeHeadStart } from "./head-start";
 import { MediaSession } from "./media-session";
-import { compacted, receivedCodecs } from "./sdp-receive";
-
-const AUDIO_SEATS = 4;
-const VIDEO_SEATS = 5;
-/** The first seats are the stage's, where a program of any make may publish; the others hold our own pages' cameras. */
-const ANY_CODEC_SEATS = 3;
+import { addSeats } from "./seats";
+import { compacted } from "./sdp-receive";
 
 export interface Seat {
   readonly mid: string;
@@ -24,16 +22,15 @@ export class Subscriber {
    *  rather than going dark. */
   readonly seats = signal<readonly Seat[]>([]);
 
-  constructor(url: () => string, token: () => string, iceServers: () => readonly IceServer[] = () => []) {
+  constructor(door: () => Door, iceServers: () => readonly IceServer[] = () => []) {
     this.session = new MediaSession({
-      url,
-      token,
+      url: () => door().url,
+      token: () => door().token,
+      headers: () => door().headers,
       iceServers,
+      headStart: takeHeadStart,
       posted: compacted,
-      prepare: (pc) => {
-        for (let i = 0; i < AUDIO_SEATS; i += 1) addSeat(pc, "audio", true);
-        for (let i = 0; i < VIDEO_SEATS; i += 1) addSeat(pc, "video", i < ANY_CODEC_SEATS);
-      },
+      prepare: addSeats,
       answered: (pc) => {
         this.seats.value = pc.getTransceivers().map(
           (transceiver): Seat => ({
@@ -50,16 +47,5 @@ export class Subscriber {
   /** The stream on `mid`, if there is such a seat. */
   stream(mid: string | null): MediaStream | null {
     return this.seats.value.find((seat) => seat.mid === mid)?.stream ?? null;
-  }
-}
-
-function addSeat(pc: RTCPeerConnection, kind: "audio" | "video", whole: boolean): void {
-  const transceiver = pc.addTransceiver(kind, { direction: "recvonly" });
-  const known = typeof RTCRtpReceiver.getCapabilities === "function" ? RTCRtpReceiver.getCapabilities(kind) : null;
-  if (known === null || typeof transceiver.setCodecPreferences !== "function") return;
-  try {
-    transceiver.setCodecPreferences(receivedCodecs(known.codecs, whole));
-  } catch {
-    // The browser's whole list then.
   }
 }

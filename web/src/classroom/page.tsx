@@ -1,21 +1,18 @@
-/** The door of the classroom page. */
+/** The classroom page behind its door. */
 
 import { render } from "preact";
-import "../style/tokens.css";
-import "../style/base.css";
-import "../style/live.css";
-import "./classroom.css";
-import { parseLink } from "../lib/api";
+import type { PageLink } from "../lib/api";
 import { applyToDocument } from "../lib/i18n";
+import { keepForNextVisit } from "../sw/register";
 import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
 import { ClassroomPage } from "./ClassroomPage";
 import { ClassroomModel } from "./model";
-import { keepForNextVisit } from "../sw/register";
 
-applyToDocument();
-const root = document.getElementById("app");
-const link = parseLink(location.pathname, location.hash);
-if (root !== null) {
+/** Show the page of `link`; null: the address is none. */
+export function open(link: PageLink | null): void {
+  applyToDocument();
+  const root = document.getElementById("app");
+  if (root === null) return;
   if (link === null) {
     render(<WrongLink />, root);
   } else if (!canDoLive()) {
@@ -26,7 +23,5 @@ if (root !== null) {
     model.start();
     render(<ClassroomPage model={model} />, root);
   }
+  keepForNextVisit("/class/");
 }
-// A link pasted over the old one in the same tab is another lesson.
-addEventListener("hashchange", () => location.reload());
-keepForNextVisit("/class/");

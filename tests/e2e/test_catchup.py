@@ -1,0 +1,192 @@
+"""Nothing is missed: a class that was cut off hears what was said meanwhile, in order and once, and is live again.
+
+The volunteer's voice is a scale: each second has a tone of its own, so that what is heard says which second it is.
+"""
+
+import asyncio
+import time
+import wave
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.async_api import expect
+
+from tests.e2e import senses
+from tests.e2e.browser import Devices, person
+from tests.e2e.gate import DatagramGate, Gate, send_media_through
+from tests.e2e.media import SAMPLE_RATE, pulses, write_face
+from tests.e2e.pages import ClassroomPage, TeachPage, part
+from tests.e2e.school import FIRST_CLASS, TEACHER, School
+from tests.e2e.server import Lesson, LiveServer
+from tests.e2e.waiting import until
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(120),
+    # Over TCP the media would reach the server past the gate.
+    pytest.mark.parametrize("server", [{"media_tcp": "false"}], indirect=True),
+]
+
+CUT_S = 5.0
+"""Longer than any buffer bridges, short enough to be caught up with within the test."""
+LIVE_WITHIN_S = 40.0
+"""After the network's return: what was missed at 1.25 times real time, and the slide into the live sound."""
+TONES = 36
+"""Seconds until the scale begins again: longer than a room here is ever behind."""
+LOWEST_HZ, STEP_HZ = 500.0, 75.0
+"""Three times the senses' tolerance apart, and all within what a thin voice carries."""
+
+LISTEN = """() => {
+  window.scale = [];
+  const listen = async () => {
+    for (;;) for (const { hz } of await analysers.heard(0.01)) scale.push([performance.now() / 1000, hz]);
+  };
+  void listen();
+}"""
+
+
+def write_scale(path: Path) -> Path:
+    """A voice whose tone climbs with every second; loops without a seam."""
+    tones = [pulses(LOWEST_HZ + STEP_HZ * step, 1) for step in range(TONES)]
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(SAMPLE_RATE)
+        out.writeframes((np.concatenate(tones) * 32_767).astype("<i2").tobytes())
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A second of the scale, and when it was heard first (seconds of the page's clock)."""
+
+    step: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A lesson with one classroom, whose network can be cut."""
+
+    teacher: TeachPage
+    room: ClassroomPage
+    media: DatagramGate
+    web: Gate
+
+    def cut(self) -> None:
+        self.media.cut()
+        self.web.cut()
+
+    def mend(self) -> None:
+        self.media.mend()
+        self.web.mend()
+
+    async def now_s(self) -> float:
+        """Of the classroom's page."""
+        return float(await self.room.page.evaluate("performance.now() / 1000"))
+
+    async def heard(self) -> list[Heard]:
+        """The seconds of the scale in the order in which the room heard them."""
+        found: list[Heard] = []
+        last = -1
+        for at_s, hz in await self.room.page.evaluate("scale"):
+            step = round((hz - LOWEST_HZ) / STEP_HZ)
+            if not 0 <= step < TONES or not senses.is_near(hz, LOWEST_HZ + STEP_HZ * step):
+                continue  # a click, or what a resampler made of one
+            if step != last:
+                found.append(Heard(step, at_s))
+            last = step
+        return found
+
+    async def behind(self) -> bool:
+        return await self.room.find("behind").count() > 0
+
+
+@pytest.fixture
+async def village(server: LiveServer, lesson: Lesson, school: School, tmp_path: Path) -> AsyncIterator[Class]:
+    """The volunteer speaks, and the class listens."""
+    async with AsyncExitStack() as stack:
+        media = await stack.enter_async_context(DatagramGate(server.udp_port))
+        web = await stack.enter_async_context(Gate(server.port))
+        devices = Devices(write_scale(tmp_path / "scale.wav"), write_face(tmp_path / "face.y4m", TEACHER.number))
+        volunteer, someone = await asyncio.gather(
+            stack.enter_async_context(person("volunteer", devices)), school.person(FIRST_CLASS)
+        )
+        teacher = await TeachPage.open(volunteer, lesson.teacher_url)
+        await teacher.start()
+        await send_media_through(someone.context, server.udp_port, media.port)
+        through = lesson.classroom_url.replace(f":{server.port}", f":{web.port}")
+        made = Class(teacher, await ClassroomPage.open(someone, through), media, web)
+        await made.room.page.evaluate(LISTEN)
+
+        async def listens() -> bool:
+            return len(await made.heard()) >= 3
+
+        await asyncio.gather(
+            until(listens, "the class hears the lesson", within=20),
+            senses.sees(made.room.page, TEACHER.number),
+            teacher.wait_for_tiles(1),
+        )
+        yield made
+
+
+async def cut_off(village: Class) -> float:
+    """The network is gone for `CUT_S`; returns when it came back, on the page's clock."""
+    village.cut()
+    await village.room.page.wait_for_timeout(CUT_S * 1000)
+    village.mend()
+    return await village.now_s()
+
+
+async def test_what_was_said_during_a_cut_is_heard_in_order_and_once(village: Class) -> None:
+    back_s = await cut_off(village)
+    await village.room.shows("behind", within_ms=8_000)
+    await senses.sees(village.room.page, TEACHER.number, selector=part("recorded"))
+
+    async def live() -> bool:
+        return not await village.behind()
+
+    await until(live, "the room is live again", within=LIVE_WITHIN_S)
+    live_s = await village.now_s()
+    await senses.sees(village.room.page, TEACHER.number)
+    heard = await village.heard()
+    steps = [(before.step, after.step) for before, after in pairwise(heard)]
+    explained = [(one.step, round(one.at_s - back_s, 2)) for one in heard]
+    assert all(after == (before + 1) % TONES for before, after in steps), str(explained)
+    first = next(one for one in heard if one.at_s > back_s)
+    print(f"sound after {first.at_s - back_s:.1f} s, live after {live_s - back_s:.1f} s")
+    assert first.at_s - back_s < 4
+    # Every second begins again at its pace: behind at 1.25 times, then live.
+    gaps = [after.at_s - before.at_s for before, after in pairwise(heard) if before.at_s > back_s]
+    assert max(gaps) < 1.6, str(explained)
+
+
+async def test_the_volunteer_sees_how_far_a_room_is_behind_and_brings_it_to_the_live_lesson(village: Class) -> None:
+    await cut_off(village)
+    await village.room.shows("behind", within_ms=8_000)
+    tile = village.teacher.tile()
+    await expect(tile).to_contain_text("s behind, catching up", timeout=8_000)
+    before = await village.heard()
+    await tile.locator(part("jump")).click()
+    begin = time.monotonic()
+
+    async def live() -> bool:
+        return not await village.behind()
+
+    await until(live, "the room is live", within=5)
+    print(f"live {time.monotonic() - begin:.1f} s after the press")
+    jumped_s = await village.now_s()
+
+    async def sounds() -> bool:
+        return any(one.at_s > jumped_s + 0.5 for one in await village.heard())
+
+    await until(sounds, "the live sound is heard", within=6)
+    after = [one for one in await village.heard() if one.at_s > jumped_s + 0.5]
+    # What lies between was skipped, as was asked for.
+    assert (after[0].step - before[-1].step) % TONES >= 3
+    await expect(tile.locator(part("jump"))).to_have_count(0, timeout=8_000)

@@ -1,0 +1,54 @@
+/** The watching session is asked for while most of the page is still on its way: on a village link that is three seconds
+ * later, and the socket's greeting four. The page's own session takes it over (`MediaSession`); if it fails there, the
+ * page goes on as if it had never been. */
+
+import type { Role } from "../generated/messages";
+import { recallAccess, watchingDoor } from "./access";
+import type { PageLink } from "./api";
+import { type Answered, connection, postOffer } from "./offer";
+import { addSeats } from "./seats";
+import { compacted } from "./sdp-receive";
+
+/** It shares the link with the page itself, so it may take longer than a first offer otherwise. */
+const WITHIN_MS = 8_000;
+
+/** A session that is being opened. */
+export interface HeadStart {
+  readonly pc: RTCPeerConnection;
+  /** The answer, in place already: ICE goes on while the page loads. Rejects as `postOffer`. */
+  readonly answered: Promise<Answered>;
+}
+
+let begun: HeadStart | null = null;
+
+/** Ask for the session of the link's page, once. */
+export function headStart(link: PageLink, role: Role): void {
+  if (begun !== null) return;
+  const access = recallAccess(link.lesson, role);
+  try {
+    const pc = connection(access?.iceServers ?? []);
+    addSeats(pc);
+    const answered = opened(pc, link, role);
+    // Whoever takes it hears of the failure; nobody takes it on a page that shows a message instead.
+    answered.catch(() => undefined);
+    begun = { pc, answered };
+  } catch {
+    // A browser without WebRTC; the page says so.
+  }
+}
+
+async function opened(pc: RTCPeerConnection, link: PageLink, role: Role): Promise<Answered> {
+  const door = watchingDoor(recallAccess(link.lesson, role), link.lesson, role, link.token);
+  await pc.setLocalDescription(await pc.createOffer());
+  const answered = await postOffer(door, compacted(pc.localDescription?.sdp ?? ""), WITHIN_MS);
+  // Closed: whoever took it wants it no more, and ends the server's session too.
+  if (pc.signalingState !== "closed") await pc.setRemoteDescription({ type: "answer", sdp: answered.sdp });
+  return answered;
+}
+
+/** The session that was begun, for the one who goes on with it; null for everyone after. */
+export function takeHeadStart(): HeadStart | null {
+  const taken = begun;
+  begun = null;
+  return taken;
+}
