@@ -109,6 +109,18 @@ class Room:
                     raise
                 await asyncio.sleep(0.5)
 
+    async def keep_page(self, within: float) -> None:
+        """Waits until the page's service worker has kept the page for the next visit.
+
+        Raises:
+            TimeoutError: not within `within` seconds.
+        """
+        end = time.monotonic() + within
+        while not await self.page.evaluate("() => caches.match('/class/shell').then((kept) => kept !== undefined)"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the page was not kept within {within:.0f} s")
+            await asyncio.sleep(0.2)
+
     async def drain(self) -> None:
         """Takes what the tap has; nothing while the browser is off or too busy to answer."""
         from playwright.async_api import Error

@@ -33,6 +33,8 @@ SOUND_WITHIN_S = 90.0
 """A room that has heard nothing until then is measured all the same, from then on."""
 SETTLE_S = 2.0
 """From the first sound to the begin of the window: what the first second is like belongs to the opening."""
+KEPT_WITHIN_S = 60.0
+"""A first visit lasts a lesson, so the page has been kept for the next one when it ends."""
 LATE_MS = 15.0
 BUSY = 0.97
 LAG = 0.01
@@ -49,7 +51,8 @@ class Plan:
         side: who is behind the link.
         settings: further settings of the server.
         keep: folder for what the room heard, as WAV; None: not kept.
-        warm: open the page, close the browser, open it again with the same profile; then measure the second visit.
+        warm: open the page, close the browser once it has kept the page, open it again with the same profile; then
+            measure the second visit.
     """
 
     course: Course
@@ -129,6 +132,7 @@ class _Run:
         url = self.lesson.class_url(far=self.plan.side == "classroom")
         for visit in range(2 if self.plan.warm else 1):
             if visit:
+                await self.classroom.keep_page(KEPT_WITHIN_S)
                 await self.classroom.close()
                 self.classroom.diary = type(self.classroom.diary)()
             await self.classroom.start()
