@@ -371,7 +371,7 @@ class Controller:
             # The longer the queue stands, the better what the link carries is known.
             carried, obeyed = self._carried()
             self._resume += int(REFINE * (min(self._before_fall, carried * RESUME * obeyed) - self._resume))
-        if queue < 0.6 * limit or (now >= self._settle and queue < limit):
+        if queue < 0.6 * limit or (now >= self._settle and min(queue, self._delay.queue_s) < limit):
             self.state = "holding"
             self._hold_until = now + HOLD_S
             self._losses.restart(now)

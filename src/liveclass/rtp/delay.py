@@ -27,6 +27,11 @@ SCATTER_SHARE = 0.9
 MAX_SCATTER_S = 0.08
 """How much of the mean scatter is added to the margin, and how much scatter is believed."""
 
+WILD_S = 0.045
+WILD_SHARE = 1.5
+"""Scatter beyond this is a path's own rather than that of a short queue that fills and empties with each frame; there
+even the luckiest packet of a window may have waited for nothing but jitter, so this share of it is added once more."""
+
 SURGE_S = 0.12
 """Two feedback packets this far above the limit need no full window: the rate has collapsed."""
 
@@ -126,7 +131,8 @@ class DelayFilter:
             if covered >= WINDOW_S:
                 break
         self.scatter_s += 0.05 * (min(mean - least, MAX_SCATTER_S) - self.scatter_s)
-        self.limit_s = limit = MARGIN_S + SCATTER_SHARE * self.scatter_s
+        wild_s = max(0.0, self.scatter_s - WILD_S)
+        self.limit_s = limit = MARGIN_S + SCATTER_SHARE * self.scatter_s + WILD_SHARE * wild_s
         self.queue_s = queue = least - self.base_s
         self.last_s = low - self.base_s
         limit += self.allow_s
