@@ -68,7 +68,7 @@ test("a smaller camera leaves offered layers at rest and never grows a picture",
 });
 
 test("what the link forbids rests, whatever is wanted", () => {
-  const forbidden = { camera: false, screen: true, cameraBps: null };
+  const forbidden = { camera: false, screen: true, cameraBps: null, voiceBps: null };
   expect(shapes("camera", CAMERA, ["l", "m", "h"], 720, ["low", "high"], forbidden).some((one) => one.active)).toBe(false);
   expect(shapes("screen", SCREEN, ["l", "h"], 720, ["low"], forbidden).map((one) => one.active)).toEqual([true, false]);
 });
@@ -83,7 +83,7 @@ test("an answer without layers gets the whole picture in the one that is left", 
 
 test("a classroom's camera takes what its microphone leaves, and never more than its budget", () => {
   const rate = (bps: number): number | undefined =>
-    shapes("camera", SMALL, [""], 360, null, { camera: true, screen: true, cameraBps: bps })[0]?.maxBitrate;
+    shapes("camera", SMALL, [""], 360, null, { camera: true, screen: true, cameraBps: bps, voiceBps: null })[0]?.maxBitrate;
   expect(rate(90_000)).toBe(90_000);
   expect(rate(900_000)).toBe(250_000);
 });

@@ -114,9 +114,11 @@ export interface Allowed {
   readonly screen: boolean;
   /** The most that a camera without layers may use, bits per second; null: its budget. */
   readonly cameraBps: number | null;
+  /** The most that the microphone may use, bits of Opus per second; null: its budget. */
+  readonly voiceBps: number | null;
 }
 
-export const ALL_ALLOWED: Allowed = { camera: true, screen: true, cameraBps: null };
+export const ALL_ALLOWED: Allowed = { camera: true, screen: true, cameraBps: null, voiceBps: null };
 
 /** What one encoding of a sender should be now. */
 export interface Shape {

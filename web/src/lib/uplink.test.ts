@@ -10,6 +10,7 @@ import {
   uplinkStep,
   VOICE_BPS,
 } from "./uplink";
+import { LOW_VOICE_BPS } from "./uplink-voice";
 
 const THIN = VOICE_BPS + LEAST_PICTURE_BPS - 1;
 const ROOMY = 2_000_000;
@@ -68,7 +69,18 @@ test("room is counted from the moment it is there, not from the pause", () => {
   const without = after(paused, 60, VOICE_BPS - 1);
   expect(without.state.rest).toBe("camera");
   expect(after(without, 10, ROOMY).state.rest).toBe("camera");
-  expect(after(without, 16, ROOMY).state.rest).toBe("none");
+  expect(after(without, 21, ROOMY).state.rest).toBe("none");
+});
+
+test("a link that does not hold the voice gets a smaller one, and no picture before the voice is whole again", () => {
+  const silent = after(begin, 5, 45_000);
+  expect(allowed(silent.state)).toMatchObject({ camera: false, voiceBps: LOW_VOICE_BPS });
+  let run = silent;
+  while (run.state.rest !== "none") {
+    run = after(run, 1, VOICE_BPS * 1.2);
+    if (run.state.voice.low) expect(run.state.rest).toBe("camera");
+  }
+  expect(allowed(run.state).voiceBps).toBeNull();
 });
 
 test("every return that fails makes the next one wait longer, up to two minutes", () => {

@@ -6,9 +6,9 @@
  */
 
 import type { Allowed } from "./encodings";
+import { LOW_VOICE_BPS, VOICE, VOICE_BPS, type VoiceState, voiceStep } from "./uplink-voice";
 
-/** What the microphone needs on the wire: 32 kbit/s of Opus, and 50 packets a second of some 60 bytes of headers. */
-export const VOICE_BPS = 56_000;
+export { VOICE_BPS };
 /** Below the voice and this much more a picture would take from the voice: no picture fits in it. */
 export const LEAST_PICTURE_BPS = 60_000;
 /** So long the link must be too thin before a picture goes: shorter dips are the estimate's own. */
@@ -56,6 +56,8 @@ export interface UplinkState {
   readonly patienceMs: number;
   /** When the pictures last came back; null: they never went. */
   readonly backAtMs: number | null;
+  /** The own sound, which a very thin link does not hold either. */
+  readonly voice: VoiceState;
 }
 
 /** The first step is in the middle: what most links carry, so that few must fall and few must climb far. */
@@ -67,13 +69,15 @@ export const UPLINK: UplinkState = {
   climbSinceMs: null,
   patienceMs: PATIENCE_MS,
   backAtMs: null,
+  voice: VOICE,
 };
 
 /** The state after `sample`. */
-export function uplinkStep(state: UplinkState, sample: UplinkSample): UplinkState {
+export function uplinkStep(before: UplinkState, sample: UplinkSample): UplinkState {
   const { atMs, availableBps } = sample;
   // A browser that does not tell is left to its own congestion control.
-  if (availableBps === null) return { ...state, thinSinceMs: null, roomSinceMs: null, climbSinceMs: null };
+  if (availableBps === null) return { ...before, thinSinceMs: null, roomSinceMs: null, climbSinceMs: null };
+  const state = { ...before, voice: voiceStep(before.voice, atMs, availableBps) };
   const sending = (sample.camera && state.rest === "none") || (sample.screen && state.rest !== "pictures");
   const next = state.rest === "none" ? settled(stepped(state, sample), atMs) : state;
   if (sending && availableBps < VOICE_BPS + LEAST_PICTURE_BPS) return thinner(next, sample);
@@ -101,7 +105,7 @@ function thinner(state: UplinkState, { atMs, availableBps, camera }: UplinkSampl
  *  does to it is seen when it is tried. */
 function roomier(state: UplinkState, { atMs, availableBps }: UplinkSample): UplinkState {
   if (state.rest === "none") return { ...state, roomSinceMs: null };
-  if ((availableBps ?? 0) < VOICE_BPS) return { ...state, roomSinceMs: null };
+  if ((availableBps ?? 0) < VOICE_BPS || state.voice.low) return { ...state, roomSinceMs: null };
   const since = state.roomSinceMs ?? atMs;
   if (atMs - since < state.patienceMs) return { ...state, roomSinceMs: since };
   return { ...state, rest: state.rest === "pictures" ? "camera" : "none", roomSinceMs: null, backAtMs: atMs };
@@ -129,5 +133,6 @@ export function allowed(state: UplinkState): Allowed {
     camera: state.rest === "none",
     screen: state.rest !== "pictures",
     cameraBps: STEPS_BPS[state.step] ?? null,
+    voiceBps: state.voice.low ? LOW_VOICE_BPS : null,
   };
 }

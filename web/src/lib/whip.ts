@@ -103,10 +103,14 @@ export class Publisher {
       if (line === "camera" || line === "screen") {
         this.tuners.push(new Tuner(sender, (rids) => this.shapesOf(line, budget, rids)));
       } else {
-        this.tuners.push(new Tuner(sender, (rids) => rids.map(() => ({ active: true, maxBitrate: budget.bitsPerSecond }))));
+        this.tuners.push(new Tuner(sender, (rids) => rids.map(() => ({ active: true, maxBitrate: this.soundBps(budget) }))));
       }
     }
     this.tune();
+  }
+
+  private soundBps(budget: Budget): number {
+    return Math.min(budget.bitsPerSecond, allowed(this.uplink.peek()).voiceBps ?? budget.bitsPerSecond);
   }
 
   private shapesOf(line: "camera" | "screen", budget: Budget, rids: readonly string[]): ReturnType<typeof shapes> {
