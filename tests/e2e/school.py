@@ -1,7 +1,7 @@
 """Everyone of one test: opens browsers for people with faces and voices, and closes them all in the end."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -57,10 +57,16 @@ class School:
         await self._stack.aclose()
 
     async def person(
-        self, who: Character, *, autoplay: bool = False, allowed: bool = True, language: str = "en"
+        self,
+        who: Character,
+        *,
+        autoplay: bool = False,
+        allowed: bool = True,
+        language: str = "en",
+        more: tuple[str, ...] = (),
     ) -> Person:
-        """A person before a fresh browser."""
-        devices = self._wardrobe.devices(who, autoplay=autoplay, allowed=allowed)
+        """A person before a fresh browser; `more`: further switches of its command line."""
+        devices = replace(self._wardrobe.devices(who, autoplay=autoplay, allowed=allowed), more=more)
         someone = await self._stack.enter_async_context(person(who.name, devices, language=language))
         self.people.append(someone)
         return someone

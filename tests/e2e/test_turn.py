@@ -9,10 +9,12 @@ import secrets
 import shutil
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from liveclass.operate.certificates import self_signed
 from tests.e2e import senses, ways
 from tests.e2e.pages import ClassroomPage, TeachPage
 from tests.e2e.school import FIRST_CLASS, TEACHER, School
@@ -36,16 +38,23 @@ def own_address() -> str:
 
 
 @contextlib.asynccontextmanager
-async def coturn(folder: Path, address: str, secret: str) -> AsyncIterator[int]:
-    """A coturn with our file; gives its TCP port."""
+async def coturn(folder: Path, address: str, secret: str, *, tls: bool) -> AsyncIterator[int]:
+    """A coturn with our file; gives its one port: TCP, with TLS or without."""
     program = shutil.which("turnserver")
     if program is None:
         pytest.skip("coturn is not installed (apt-get install coturn): TURN was not tested")
     text = CONF.read_text("utf-8").replace("@SECRET@", secret).replace("@SERVER@", address)
     conf, port = folder / "turnserver.conf", free_port(socket.SOCK_STREAM)
-    conf.write_text("\n".join(line for line in text.splitlines() if not line.startswith(("cert=", "pkey="))))
-    options = ["-c", str(conf), f"--listening-port={port}", f"--listening-ip={address}", f"--relay-ip={address}"]
-    options += ["--no-tls", "--no-dtls", "--no-udp", f"--userdb={folder / 'db'}", f"--pidfile={folder / 'pid'}"]
+    options = ["-c", str(conf), f"--listening-ip={address}", f"--relay-ip={address}", "--no-dtls", "--no-udp"]
+    options += [f"--userdb={folder / 'db'}", f"--pidfile={folder / 'pid'}"]
+    if tls:
+        made = self_signed(folder, frozenset({address}), datetime.now(UTC))
+        text = text.replace("@CERTIFICATE@", str(made.certificate)).replace("@KEY@", str(made.key))
+        options += [f"--tls-listening-port={port}", "--no-tcp"]
+    else:
+        text = "\n".join(line for line in text.splitlines() if not line.startswith(("cert=", "pkey=")))
+        options += [f"--listening-port={port}", "--no-tls"]
+    conf.write_text(text)
     log = folder / "turn.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(program, *options, stdout=out, stderr=out, cwd=folder)
@@ -65,14 +74,17 @@ async def coturn(folder: Path, address: str, secret: str) -> AsyncIterator[int]:
         await process.wait()
 
 
-async def test_a_lesson_reaches_a_network_with_nothing_but_the_relay(tmp_path: Path, school: School) -> None:
+@pytest.mark.parametrize("scheme", ["turn", "turns"])
+async def test_a_lesson_reaches_a_network_with_nothing_but_the_relay(
+    tmp_path: Path, school: School, scheme: str
+) -> None:
     address, secret = own_address(), secrets.token_hex(16)
-    async with coturn(tmp_path, address, secret) as port:
+    async with coturn(tmp_path, address, secret, tls=scheme == "turns") as port:
         settings = {
             "host": "0.0.0.0",  # noqa: S104
             "public_address": address,
             "media_tcp": "false",
-            "turn_urls": f"turn:{address}:{port}?transport=tcp",
+            "turn_urls": f"{scheme}:{address}:{port}?transport=tcp",
             "turn_secret": secret,
         }
         server = LiveServer(tmp_path / "relayed", settings)
@@ -81,7 +93,8 @@ async def test_a_lesson_reaches_a_network_with_nothing_but_the_relay(tmp_path: P
             lesson = await server.create_lesson()
             teacher = await TeachPage.open(await school.person(TEACHER), lesson.teacher_url)
             await teacher.start()
-            room = await school.person(FIRST_CLASS)
+            # The relay's certificate is a test's own, which no browser knows.
+            room = await school.person(FIRST_CLASS, more=("--ignore-certificate-errors",))
             await ways.watch(room.context, relay_only=True)
             classroom = await ClassroomPage.open(room, lesson.classroom_url)
             await senses.sees(classroom.page, TEACHER.number)
