@@ -53,6 +53,13 @@ def test_steps_of_the_rate_are_climbed_within_15_s_and_fallen_within_2_s(monkeyp
     assert room.unheard(3, 65, 1.0) <= 0.01
 
 
+def test_a_picture_comes_though_nobody_who_is_heard_says_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs more than the first target, and without sound nothing is sent that could tell what the link holds."""
+    room = Classroom(Link(((0, 2e6),), delay=0.05), Link(((0, 1e6),), delay=0.05))
+    run(Volunteer(("high",), muted=True), [room], 8, monkeypatch)
+    assert room.kbps(6, 8, "picture") > 500
+
+
 def test_after_an_outage_of_10_s_sound_and_picture_are_back(monkeypatch: pytest.MonkeyPatch) -> None:
     room = mountain()
     room.link.cut = room.back.cut = (20.0, 30.0)

@@ -43,10 +43,13 @@ LAYERS: dict[Layer, tuple[float, float]] = {"low": (110e3, 15), "middle": (350e3
 
 
 class Volunteer:
-    """Sends sound and a camera in layers; makes a keyframe 100 ms after one is asked for."""
+    """Sends sound (unless muted) and a camera in layers; makes a keyframe 100 ms after one is asked for."""
 
-    def __init__(self, names: Sequence[Layer] = ("low", "middle", "high"), *, seed: int = 7) -> None:
+    def __init__(
+        self, names: Sequence[Layer] = ("low", "middle", "high"), *, seed: int = 7, muted: bool = False
+    ) -> None:
         self.dice = random.Random(seed)
+        self.muted = muted
         batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
         camera = SourceInfo("camera", "t1", "teacher", "Li", "camera", VP8)
         voice = SourceInfo("voice", "t1", "teacher", "Li", "microphone", OPUS)
@@ -73,7 +76,7 @@ class Volunteer:
         track.receive(packet, view, view.seq, now, repaired=False, begin=view.payload_offset)
 
     def step(self, now: float) -> None:
-        if now >= self.due[self.sound]:
+        if now >= self.due[self.sound] and not self.muted:
             self.due[self.sound] += 0.02
             self._send(self.sound, bytes(80), 48_000, now, marker=False)
             self.sound.flush()

@@ -98,6 +98,10 @@ ALLOW_S = 1.2
 PROBE_PAUSE_S = 5.0
 """After a fall."""
 
+UNUSED_S = 1.0
+"""Where nothing has been sent for so long from the start (all who are heard are muted, and a picture is more than the
+first target holds), padding is sent first: a path that nothing is sent on would never be known."""
+
 CLOCK_JUMP_S = 30.0
 """A receiver's clock that differs so from ours in its advance has been set anew."""
 
@@ -150,6 +154,7 @@ class Controller:
         self._ceiling_until = self._blamed_until = 0.0
         self._before = self._before_fall = 0
         self._silent_next = 0.0
+        self._unused_since: float | None = None
         self._trial_loss = 0.0
         self._trial_bps = 0
         self._trial_until = 0.0
@@ -185,7 +190,7 @@ class Controller:
 
     def probe(self, now: float) -> Probe | None:
         """Padding to be sent at once through the log and past the pacer, if it is of use now."""
-        if self._reference is None or self.state in ("falling", "silent") or now < self._trial_until:
+        if self.state in ("falling", "silent") or now < self._trial_until or not self._may_begin(now):
             return None
         if self.queue_s > 0.5 * self._delay.limit_s or now < self._hold_until:
             return None
@@ -197,6 +202,14 @@ class Controller:
             self._delay.allow_s = probe.bytes * 8 / self.target_bps
             self._allow_until = now + self.rtt_s + ALLOW_S
         return probe
+
+    def _may_begin(self, now: float) -> bool:
+        """Whether the path has been heard of, or must be asked by padding alone, as nothing is sent that could tell."""
+        if self._reference is not None:
+            return True
+        if self.log.runs or self._unused_since is None:
+            self._unused_since = now
+        return now - self._unused_since >= UNUSED_S
 
     def tick(self, now: float) -> None:
         """To be called every 100 ms: no feedback about what was sent is an outage."""
