@@ -40,11 +40,22 @@ TONES = 36
 """Seconds until the scale begins again: longer than a room here is ever behind."""
 LOWEST_HZ, STEP_HZ = 500.0, 75.0
 """Three times the senses' tolerance apart, and all within what a thin voice carries."""
+STEP_S = 0.3
+"""What the hand-over to live sound may say twice or leave silent. The ear of these tests blurs 0.17 s of it."""
+PAUSE_S = 0.1
+"""Of the scale itself, between its pulses."""
+LOOK_S = 0.1
+"""A look that comes later than this after the last says that the machine is busy, not that it was silent."""
+WAITS_S = 10.0
+"""A class that has heard nothing yet gives live sound this long."""
 
 LISTEN = """() => {
   window.scale = [];
   const listen = async () => {
-    for (;;) for (const { hz } of await analysers.heard(0.01)) scale.push([performance.now() / 1000, hz]);
+    for (;;) {
+      const found = await analysers.heard(0.01);
+      for (const { hz } of found.length ? found : [{ hz: 0 }]) scale.push([performance.now() / 1000, hz]);
+    }
   };
   void listen();
 }"""
@@ -90,18 +101,30 @@ class Class:
         """Of the classroom's page."""
         return float(await self.room.page.evaluate("performance.now() / 1000"))
 
-    async def heard(self) -> list[Heard]:
-        """The seconds of the scale in the order in which the room heard them."""
-        found: list[Heard] = []
-        last = -1
-        for at_s, hz in await self.room.page.evaluate("scale"):
+    async def looks(self) -> list[tuple[float, float]]:
+        """When (seconds of the page's clock) which tone was heard (Hz, 0: none), some fifty times a second."""
+        return [(at_s, hz) for at_s, hz in await self.room.page.evaluate("scale")]
+
+    async def sounds(self) -> list[Heard]:
+        """Every sound of the scale, some fifty a second while there is any."""
+        found = []
+        for at_s, hz in await self.looks():
             step = round((hz - LOWEST_HZ) / STEP_HZ)
-            if not 0 <= step < TONES or not senses.is_near(hz, LOWEST_HZ + STEP_HZ * step):
-                continue  # a click, or what a resampler made of one
-            if step != last:
+            # The others are clicks, or what a resampler made of one.
+            if 0 <= step < TONES and senses.is_near(hz, LOWEST_HZ + STEP_HZ * step):
                 found.append(Heard(step, at_s))
-            last = step
         return found
+
+    async def heard(self) -> list[Heard]:
+        """The seconds of the scale in the order in which the room heard them, without what lasted under `STEP_S`."""
+        runs: list[list[Heard]] = []
+        for one in await self.sounds():
+            if runs and runs[-1][-1].step == one.step:
+                runs[-1].append(one)
+            else:
+                runs.append([one])
+        lasting = [run[0] for run in runs if run[-1].at_s - run[0].at_s >= STEP_S]
+        return [one for before, one in pairwise([Heard(-1, 0), *lasting]) if one.step != before.step]
 
     async def behind(self) -> bool:
         return await self.room.find("behind").count() > 0
@@ -143,6 +166,20 @@ async def cut_off(village: Class) -> float:
     return await village.now_s()
 
 
+def in_order(heard: list[Heard]) -> bool:
+    """Nothing is missing and nothing was said twice."""
+    return all(after.step == (before.step + 1) % TONES for before, after in pairwise(heard))
+
+
+def longest_silence_s(looks: list[tuple[float, float]], *, since_s: float) -> float:
+    """The pauses of the scale included."""
+    longest = silence = 0.0
+    for (before_s, _), (at_s, hz) in pairwise(looks):
+        silence = 0.0 if hz > 0 or at_s < since_s else silence + min(at_s - before_s, LOOK_S)
+        longest = max(longest, silence)
+    return longest
+
+
 async def test_what_was_said_during_a_cut_is_heard_in_order_and_once(village: Class) -> None:
     back_s = await cut_off(village)
     await village.room.shows("behind", within_ms=8_000)
@@ -154,16 +191,19 @@ async def test_what_was_said_during_a_cut_is_heard_in_order_and_once(village: Cl
     await until(live, "the room is live again", within=LIVE_WITHIN_S)
     live_s = await village.now_s()
     await senses.sees(village.room.page, TEACHER.number)
-    heard = await village.heard()
-    steps = [(before.step, after.step) for before, after in pairwise(heard)]
+    heard, sounds = await village.heard(), await village.sounds()
     explained = [(one.step, round(one.at_s - back_s, 2)) for one in heard]
-    assert all(after == (before + 1) % TONES for before, after in steps), str(explained)
-    first = next(one for one in heard if one.at_s > back_s)
-    print(f"sound after {first.at_s - back_s:.1f} s, live after {live_s - back_s:.1f} s")
+    assert in_order(heard), str(explained)
+    first = next(one for one in sounds if one.at_s > back_s)
+    silence_s = longest_silence_s(await village.looks(), since_s=first.at_s)
+    at_handover = [one.step for one in sounds if abs(one.at_s - live_s) < 1]
+    turns = sum(after != before for before, after in pairwise(at_handover)) - len(set(at_handover)) + 1
+    print(
+        f"sound after {first.at_s - back_s:.1f} s, live after {live_s - back_s:.1f} s, "
+        f"longest silence {silence_s:.2f} s, turned back {turns // 2} times"
+    )
     assert first.at_s - back_s < 4
-    # Every second begins again at its pace: behind at 1.25 times, then live.
-    gaps = [after.at_s - before.at_s for before, after in pairwise(heard) if before.at_s > back_s]
-    assert max(gaps) < 1.6, str(explained)
+    assert silence_s < STEP_S + PAUSE_S, str(explained)
 
 
 async def test_the_volunteer_sees_how_far_a_room_is_behind_and_brings_it_to_the_live_lesson(village: Class) -> None:
@@ -182,11 +222,40 @@ async def test_the_volunteer_sees_how_far_a_room_is_behind_and_brings_it_to_the_
     print(f"live {time.monotonic() - begin:.1f} s after the press")
     jumped_s = await village.now_s()
 
-    async def sounds() -> bool:
+    async def speaks() -> bool:
         return any(one.at_s > jumped_s + 0.5 for one in await village.heard())
 
-    await until(sounds, "the live sound is heard", within=6)
+    await until(speaks, "the live sound is heard", within=6)
     after = [one for one in await village.heard() if one.at_s > jumped_s + 0.5]
     # What lies between was skipped, as was asked for.
     assert (after[0].step - before[-1].step) % TONES >= 3
     await expect(tile.locator(part("jump"))).to_have_count(0, timeout=8_000)
+
+
+async def test_a_class_that_no_live_media_reaches_listens_to_the_recording_by_itself(village: Class) -> None:
+    """The web gets through, datagrams do not: to one that was live, and to one that opens the page only now."""
+    village.media.cut()
+    cut_s = await village.now_s()
+    await village.room.shows("behind", within_ms=8_000)
+    page = village.room.page
+    before = [one for one in await village.heard() if one.at_s < cut_s]
+    await page.wait_for_timeout(4_000)
+    heard = await village.heard()
+    assert in_order(heard), str(heard)
+    assert len(heard) >= len(before) + 4
+    waited_s = longest_silence_s(await village.looks(), since_s=cut_s - 1)
+    print(f"silent for {waited_s:.1f} s at the cut")
+    assert waited_s < 5
+
+    await page.evaluate("localStorage.clear(); indexedDB.deleteDatabase('liveclass')")
+    opened = time.monotonic()
+    await page.reload()
+    await page.evaluate(LISTEN)
+
+    async def listens() -> bool:
+        return len(await village.heard()) >= 3
+
+    await until(listens, "the new class hears the recording", within=WAITS_S + 10)
+    print(f"the new class heard three seconds {time.monotonic() - opened:.1f} s after it opened the page")
+    assert await village.behind()
+    assert in_order(await village.heard())

@@ -167,6 +167,8 @@ function manyRooms(): Participant[] {
 function classStory(): ClassroomModel {
   const link: PageLink = { kind: "class", lesson: "abc", token: "x".repeat(22) };
   const model = new ClassroomModel(link);
+  // No server answers here, and the page would say so over every story.
+  Reflect.get(model.page, "ahead").value = false;
   const mine = person("c1", "classroom", word("三（2）班", "Class 3-2"));
   model.entered.value = story !== "class-enter" && story !== "class-live-enter";
   model.probing.value = false;

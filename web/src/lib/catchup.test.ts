@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { begun, CATCH_UP_RATE, type CatchUp, jumped, orders, type Recorded, type Seen, step, TRY_LIVE_EVERY_MS, WAIT_FOR_RECORDING_MS } from "./catchup";
+import { begun, CATCH_UP_RATE, type CatchUp, jumped, LOST_AFTER_MS, NEWCOMER_WAITS_MS, orders, type Recorded, type Seen, step, TRY_LIVE_EVERY_MS, WAIT_FOR_RECORDING_MS } from "./catchup";
 
 const WALL = 1_800_000_000_000;
 const EVERY = 250;
@@ -10,6 +10,8 @@ class Room {
   now = 0;
   state: CatchUp;
   up = true;
+  /** No live media gets through, while the recording does. */
+  dark = false;
   expected = true;
   alive = false;
   called = false;
@@ -35,9 +37,9 @@ class Room {
       nowMs: this.now,
       wallMs: this.wall,
       expected: this.expected,
-      packets: this.up && this.expected ? 12 : 0,
+      packets: this.up && !this.dark && this.expected ? 12 : 0,
       concealed: this.up ? this.concealed : 1,
-      delayMs: this.up ? this.delayMs : null,
+      delayMs: this.up && !this.dark ? this.delayMs : null,
       playsMs: null,
       alive: this.alive,
       called: this.called,
@@ -61,7 +63,7 @@ class Room {
       const seen = { ...this.seen(), packets: sent ? this.seen().packets : 0, delayMs: sent ? this.seen().delayMs : null };
       this.state = step(this.state, seen);
       const after = orders(this.state, seen);
-      const said = after.rate > 0 ? this.rec.atMs : after.quiet || !this.up ? null : this.wall - this.delayMs;
+      const said = after.rate > 0 ? this.rec.atMs : after.quiet || !this.up || this.dark ? null : this.wall - this.delayMs;
       if (said !== null) this.heard.push([this.wall, said]);
     }
     return this;
@@ -177,6 +179,27 @@ test("a newcomer starts live", () => {
   room.up = true;
   room.run(500);
   expect(room.state.phase).toBe("live");
+});
+
+test("a newcomer whom no live sound reaches stays on the recording, and is live once it does", () => {
+  const room = new Room(null);
+  room.dark = true;
+  room.run(60_000);
+  expect(room.state.phase).toBe("following");
+  const [first] = room.heard;
+  expect((first?.[0] ?? Infinity) - WALL).toBeLessThanOrEqual(LOST_AFTER_MS + NEWCOMER_WAITS_MS + 1_000);
+  expect(room.worstStep()).toBeLessThanOrEqual(400);
+  room.dark = false;
+  room.run(TRY_LIVE_EVERY_MS + 30_000);
+  expect(room.state.phase).toBe("live");
+});
+
+test("a newcomer to a lesson in which nobody speaks yet waits for the voice", () => {
+  const room = new Room(null);
+  room.dark = true;
+  room.expected = false;
+  room.run(60_000);
+  expect(orders(room.state, room.seen()).from).toBeNull();
 });
 
 test("a class that is called on is live at once", () => {

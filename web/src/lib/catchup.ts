@@ -14,6 +14,11 @@ export const WORTH_MS = 2_500;
 export const LOST_AFTER_MS = 1_500;
 /** Someone who heard nothing for this long is new to the lesson and starts live. */
 export const NEWCOMER_AFTER_MS = 15 * 60_000;
+/** A newcomer whose live sound has not come for this long listens to the recording: on slow links it comes sooner, where
+ * nothing but the web gets through it never comes. */
+export const NEWCOMER_WAITS_MS = 10_000;
+/** So far before now such a newcomer begins: what the recording has written down by now. */
+const NEWCOMER_BEGINS_MS = 3_000;
 /** Live sound is back, the recording is not: no longer than this does the room wait in silence. */
 export const WAIT_FOR_RECORDING_MS = 4_000;
 export const CATCH_UP_RATE = 1.25;
@@ -28,6 +33,8 @@ const NEAR_MS = 800;
 /** A jump that is better than staying behind when they will not meet. */
 const CLOSE_MS = 1_500;
 const JOIN_FOR_MS = 20_000;
+/** Live sound that was asked for comes within this on a link that carries it. */
+const FLOWS_WITHIN_MS = 3_000;
 /** A room that stays on the recording tries live sound again after this long. */
 export const TRY_LIVE_EVERY_MS = 60_000;
 /** Live sound is unusable when more than this share is made up, for this long. */
@@ -38,6 +45,10 @@ const MANY_LOSSES = 4;
 const LOSSES_WITHIN_MS = 60_000;
 /** On the recording by choice: the rate that neither falls behind nor drains the buffer. */
 const FOLLOW_BEHIND_MS = 6_000;
+/** Without live sound to meet, so much in hand bridges the link's hiccups and leaves room for the picture. */
+const IN_HAND_S = 3.5;
+/** Hardly heard, and a second more in hand every ten. */
+const LINGER_RATE = 0.9;
 /** How far the browser's reckoning may lie from the delay that it measures. */
 const TRUSTED_MS = 800;
 /** A jitter buffer of which nothing is known. */
@@ -87,6 +98,8 @@ export interface CatchUp {
   readonly goodAtMs: number;
   /** Since when live sound flows again although the room is not on it. */
   readonly flowsSinceMs: number | null;
+  /** Since when a newcomer is spoken to and hears nothing. */
+  readonly deafSinceMs: number | null;
   readonly joinedAtMs: number;
   /** The hand-over to live sound is in sight. */
   readonly near: boolean;
@@ -106,6 +119,7 @@ export function begun(heardMs: number | null, nowMs: number): CatchUp {
     heardMs,
     goodAtMs: nowMs,
     flowsSinceMs: null,
+    deafSinceMs: null,
     joinedAtMs: 0,
     near: false,
     concealed: 0,
@@ -184,6 +198,7 @@ function whileLost(state: CatchUp, seen: Seen): CatchUp {
   const { recorded } = seen;
   const flowsForMs = state.flowsSinceMs === null ? 0 : seen.nowMs - state.flowsSinceMs;
   const back = state.flowsSinceMs !== null && seen.packets > 0;
+  if (heardMs === null && !back) return whileDeaf(state, seen);
   if (heardMs === null || recorded.trouble !== "") return back ? jumped(state, seen) : state;
   const missedMs = livePlays(seen) - heardMs;
   if (back && missedMs <= WORTH_MS) return jumped(state, seen);
@@ -194,6 +209,14 @@ function whileLost(state: CatchUp, seen: Seen): CatchUp {
   if (!seen.expected && seen.alive && missedMs <= WORTH_MS) return jumped(state, seen);
   if (back && flowsForMs >= WAIT_FOR_RECORDING_MS) return jumped(state, seen);
   return state;
+}
+
+/** A newcomer without sound: the link may be slow, or may never carry live sound. */
+function whileDeaf(state: CatchUp, seen: Seen): CatchUp {
+  if (!seen.expected || seen.alive) return { ...state, deafSinceMs: null };
+  const deafSinceMs = state.deafSinceMs ?? seen.nowMs;
+  if (seen.nowMs - deafSinceMs < NEWCOMER_WAITS_MS) return { ...state, deafSinceMs };
+  return { ...state, deafSinceMs: null, heardMs: seen.wallMs - NEWCOMER_BEGINS_MS, goodAtMs: seen.nowMs };
 }
 
 function whileCatching(state: CatchUp, seen: Seen): CatchUp {
@@ -278,12 +301,14 @@ export function orders(state: CatchUp, seen: Seen): Orders {
 function followRate(seen: Seen): number {
   const { atMs, aheadS } = seen.recorded;
   if (atMs === null) return 1;
-  return seen.wallMs - atMs > FOLLOW_BEHIND_MS && aheadS > 3 ? CATCH_UP_RATE : 1;
+  if (seen.wallMs - atMs > FOLLOW_BEHIND_MS) return aheadS > 3 ? CATCH_UP_RATE : 1;
+  return aheadS < IN_HAND_S ? LINGER_RATE : 1;
 }
 
 /** Towards the same word: faster while the live sound is ahead, a little slower when it is behind. */
 function joinRate(state: CatchUp, seen: Seen): number {
   const ahead = lead(state, seen);
+  if (state.flowsSinceMs === null && seen.nowMs - state.joinedAtMs > FLOWS_WITHIN_MS) return followRate(seen);
   if (ahead === null) return seen.recorded.aheadS > 1 ? 1.1 : 1;
   return Math.min(CATCH_UP_RATE, Math.max(0.85, 1 + ahead / 2000));
 }

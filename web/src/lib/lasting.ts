@@ -4,8 +4,9 @@
 
 const DATABASE = "liveclass";
 const STORE = "notes";
-/** A database that does not answer within this must not keep a lesson waiting. */
-const PATIENCE_MS = 400;
+/** A database that does not answer within this counts as empty. After a power cut an old computer, busy with starting,
+ * checks its database first: that takes seconds, and what was missed depends on it. */
+const PATIENCE_MS = 5_000;
 
 let opening: Promise<IDBDatabase> | null = null;
 
@@ -17,6 +18,8 @@ function open(): Promise<IDBDatabase> {
     asked.onerror = () => reject(asked.error ?? new Error("no database"));
     asked.onblocked = () => reject(new Error("the database is blocked"));
   });
+  // What went wrong once may go well the next time.
+  opening.catch(() => (opening = null));
   return opening;
 }
 
