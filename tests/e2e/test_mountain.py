@@ -19,6 +19,7 @@ REASON = why_not()
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(bool(REASON), reason=f"the mountain link cannot be emulated: {REASON}"),
 ]
 
