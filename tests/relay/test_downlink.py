@@ -3,7 +3,9 @@ exams."""
 
 import pytest
 
-from tests.relay.village import Classroom, Volunteer, run
+from liveclass.relay.slot import Paced, Slot
+from liveclass.rtp.packet import build_packet, parse
+from tests.relay.village import KEY, Classroom, Volunteer, run
 from tests.rtp.link import Link
 
 
@@ -58,6 +60,80 @@ def test_a_picture_comes_though_nobody_who_is_heard_says_a_word(monkeypatch: pyt
     room = Classroom(Link(((0, 2e6),), delay=0.05), Link(((0, 1e6),), delay=0.05))
     run(Volunteer(("high",), muted=True), [room], 8, monkeypatch)
     assert room.kbps(6, 8, "picture") > 500
+
+
+def test_a_lesson_of_voice_alone_climbs_again_when_the_link_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    volunteer = Volunteer(())
+    volunteer.voice.offered.insert(0, "thin")
+    volunteer.voice.thin_offered = True
+    room = Classroom(
+        Link(((0, 2e6), (10, 45e3), (40, 2e6)), delay=0.05, queue=0.6, seed=3), Link(((0, 1e6),), delay=0.05, seed=4)
+    )
+    run(volunteer, [room], 60, monkeypatch)
+    assert room.voice.wish == "full"
+    assert any(view.rung == "thin" for at, view in room.views if 10 < at < 40)
+    assert room.views[-1][1].rung == "full"
+
+
+def test_a_picture_that_does_not_fit_is_asked_for_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everyone who sees that layer pays for its keyframes."""
+    volunteer = Volunteer()
+    room = Classroom(Link(((0, 2e6),), delay=0.05, seed=3), Link(((0, 1e6),), delay=0.05, seed=4))
+    run(volunteer, [room], 5, monkeypatch)
+    slot, track = room.picture, room.picture.track
+    assert track is not None
+    slot.set_paced(True)
+    slot.pacer = Full()
+    asked = []
+    for tenth in range(600):
+        now = 5 + tenth / 10
+        if track.keyframe_due(now):
+            asked.append(now)
+            packet = build_packet(96, True, 50_000 + tenth, 9000 * tenth, track.ssrc, KEY + bytes(20))
+            view = parse(packet)
+            track.receive(packet, view, view.seq, now, repaired=False, begin=view.payload_offset)
+            track.flush()
+        elif not slot.starving:
+            slot._starve(track, now)
+        slot.feed(now)
+    assert 4 <= len(asked) <= 9
+
+
+class Full:
+    """A pacer without room."""
+
+    def push(self, item: Paced, size: int, screen: bool, now: float) -> bool:
+        return False
+
+    def repeat(self, item: Paced, size: int, now: float) -> bool:
+        return False
+
+    def drop(self, slot: Slot) -> None:
+        pass
+
+
+def test_repairs_of_the_picture_wait_behind_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = mountain()
+    run(Volunteer(), [room], 20, monkeypatch)
+    assert room.picture.paced
+    before = len(room.sent)
+    highest = room.picture._emitted + room.picture._segments[-1].seq_offset
+    room.downlink._budget = 1e6
+    room.downlink.repair(room.picture, [(highest - n) & 0xFFFF for n in range(60)], 20.0)
+    burst = sum(size for _, size, kind in room.sent[before:])
+    assert room.picture.retransmitted > 5
+    assert burst < 3000
+
+
+def test_a_layer_that_was_never_sent_can_still_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its publisher came back, say, with only the layers that were wanted before."""
+    volunteer = Volunteer(("low", "high"))
+    volunteer.camera.offered.insert(1, "middle")
+    volunteer.camera.resting = frozenset({"middle"})
+    room = Classroom(Link(((0, 750e3),), delay=0.05, seed=3), Link(((0, 1e6),), delay=0.05, seed=4))
+    run(volunteer, [room], 20, monkeypatch)
+    assert room.picture.wish == "middle"
+    assert room.picture.layer == "low"
 
 
 def test_after_an_outage_of_10_s_sound_and_picture_are_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,3 +153,29 @@ def test_any_life_ends_in_plans_that_fit_or_in_the_cheapest(
             room = link * MARGIN * (1 - min(0.3, 1.2 * loss))
             assert plan.cost <= room or plan.cost <= choices[0].cost or plan == choices[0]
         assert ladder.demand_bps >= 0
+
+
+def test_on_the_thinnest_link_the_teacher_is_heard_alone() -> None:
+    guest = Voice(50_000.0)
+    ladder = Ladder(0.0)
+    for tenth in range(200):
+        plan = ladder.decide(60_000.0, 0.0, [VOICE, guest, guest], [CAMERA], tenth / 10)
+    assert (plan.voice, plan.voices, plan.rung) == ("thin", 1, "thin")
+    for tenth in range(200, 500):
+        plan = ladder.decide(400_000.0, 0.0, [VOICE, guest, guest], [CAMERA], tenth / 10)
+    assert plan.voices == 3
+
+
+def test_voices_that_are_muted_cost_nobody_a_picture() -> None:
+    silent = Voice(0.0)
+    alone, beside = (plans(voices, [CAMERA], 0.05, "full")[-1] for voices in ([VOICE], [VOICE, silent, silent]))
+    assert beside.cost == alone.cost
+
+
+def test_where_packets_are_lost_no_plain_voice_goes_without_repair() -> None:
+    made = plans([VOICE], [CAMERA], 0.05, "full")
+    assert {(plan.voice, plan.depth) for plan in made if not any(plan.pictures)} == {
+        ("thin", 0),
+        ("thin", 1),
+        ("full", 1),
+    }

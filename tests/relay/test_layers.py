@@ -44,7 +44,7 @@ class Camera:
         low = SourceInfo("s-low", "t1", "teacher", "Li", "camera", VP8, "low")
         self.source = Layered(info, low, [self.notes], offered=names)
         self.source.announce(self.notes, 0.0)
-        self.batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
+        self.batch = cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0))
         self.seqs: dict[Layer, int] = {}
 
     def begin(self, name: Layer, now: float) -> Track:

@@ -65,7 +65,7 @@ def test_a_wide_calm_link_is_looked_at_seldom(monkeypatch: pytest.MonkeyPatch) -
     assert room.views[-1][1].rung == "full"
     assert ears.real.resting
     came = sum(at > 10 for at in ears.came)
-    assert came > 80
+    assert 10 <= came <= 30  # of a hundred and more while all packets are numbered
     assert sum(at > 10 for at in ears.opened) <= 10 / GLANCE_S + 2
     assert room.unheard(3, 19, 0.2) == 0
 

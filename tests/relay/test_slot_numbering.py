@@ -46,8 +46,11 @@ class Queue:
         self.items.append(item)
         return True
 
+    def repeat(self, item: Paced, size: int, now: float) -> bool:
+        return self.push(item, size, False, now)
+
     def drop(self, slot: Slot) -> None:
-        self.items.clear()
+        self.items = [item for item in self.items if item[2] == "again"]
 
     def release(self, count: int, now: float) -> None:
         for slot, track, act, packet in self.items[:count]:
@@ -62,7 +65,7 @@ class Life:
         self.wire = wire
         self.now = 1.0
         info = SourceInfo("s", "t1", "teacher", "Li", "camera", VP8)
-        batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
+        batch = cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0))
         names: tuple[Layer, ...] = ("low", "middle", "high")
         self.tracks = [
             Track(info, 1111 + n, 96, batch, layer=name, cache_packets=64, keyframe_interval_s=0.5)
@@ -241,7 +244,7 @@ def test_a_repetition_without_rtx_holds_the_very_bytes_that_were_sent(monkeypatc
         info,
         7,
         96,
-        cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0)),
+        cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0)),
         layer="full",
         cache_packets=64,
         keyframe_interval_s=0.5,

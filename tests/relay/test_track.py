@@ -72,7 +72,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 def make_track(codec: Codec = VP8, kind: SourceKind = "camera", layer: Layer = "high") -> Track:
     info = SourceInfo("s", "t1", "teacher", "Li", kind, codec)
-    batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
+    batch = cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0))
     return Track(info, 1111, 96, batch, layer=layer, cache_packets=64, keyframe_interval_s=0.5)
 
 

@@ -19,6 +19,7 @@ from liveclass.relay.downlink import Downlink
 from liveclass.relay.fanout import NUMBER_AT, Entry, Outgoing
 from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Layer, LinkView
+from liveclass.relay.shape import numbered
 from liveclass.relay.slot import Slot
 from liveclass.relay.source import SourceInfo
 from liveclass.relay.track import Track
@@ -50,7 +51,7 @@ class Volunteer:
     ) -> None:
         self.dice = random.Random(seed)
         self.muted = muted
-        batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
+        batch = cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0))
         camera = SourceInfo("camera", "t1", "teacher", "Li", "camera", VP8)
         voice = SourceInfo("voice", "t1", "teacher", "Li", "microphone", OPUS)
         self.camera = Layered(camera, camera, [], offered=names, droppable_frames=True)
@@ -159,14 +160,17 @@ class Classroom:
         arrival = self.link.send(size, now)
         if arrival is not None:
             self.count += 1
-            wire = seq.to_bytes(2, "big") + ssrc.to_bytes(4, "big") + packet[NUMBER_AT : NUMBER_AT + 2]
+            wire = seq.to_bytes(2, "big") + ssrc.to_bytes(4, "big")
+            if packet[0] & 0x10:
+                wire += packet[NUMBER_AT : NUMBER_AT + 2]
             heapq.heappush(self.arriving, (arrival, self.count, size, wire))
 
     def step(self, now: float) -> None:
         self.now = now
         while self.arriving and self.arriving[0][0] <= now:
             at, _, size, wire = heapq.heappop(self.arriving)
-            self.builder.received(int.from_bytes(wire[6:8], "big"), at + 500)
+            if len(wire) == 8:
+                self.builder.received(int.from_bytes(wire[6:8], "big"), at + 500)
             self._received(at, size, int.from_bytes(wire[:2], "big"), int.from_bytes(wire[2:6], "big"))
         if self.builder.due(now + 500):
             for packet in self.builder.build(now + 500):
@@ -261,14 +265,13 @@ def run(
                 log.runs.append((number, now, packets))
                 log.next = number + len(packets)
             for i, (packet, seq, _) in enumerate(packets):
-                stamped = packet[:NUMBER_AT] + (number + i & 0xFFFF).to_bytes(2, "big") + packet[NUMBER_AT + 2 :]
+                stamped = numbered(packet, number + i)
                 by_name[name].put(stamped, seq + seq_offset & 0xFFFF, ssrc, now)
         return 0
 
     def repeat(carrier: Carrier, packet: bytes, number: int, seq: int, _timestamp: int, ssrc: int) -> None:
         room = next(room for room in classrooms if room.carrier is carrier)
-        stamped = packet[:NUMBER_AT] + (number & 0xFFFF).to_bytes(2, "big") + packet[NUMBER_AT + 2 :]
-        room.put(stamped, seq & 0xFFFF, ssrc, room.now)
+        room.put(numbered(packet, number), seq & 0xFFFF, ssrc, room.now)
 
     monkeypatch.setattr(track_module, "forward", forward)
     monkeypatch.setattr(carrier_module, "forward", forward)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 
 from liveclass.relay.carrier import Carrier
 from liveclass.relay.ladder import RUNG_ORDER, Ladder, Picture, Plan, Voice
-from liveclass.relay.layers import Layered
+from liveclass.relay.layers import ORDER, Layered
 from liveclass.relay.ports import Layer, LinkView, Rung
 from liveclass.relay.slot import Paced, Slot
 from liveclass.relay.track import Track
 from liveclass.rtp.congestion import Controller
 from liveclass.rtp.feedback import SendLog
-from liveclass.rtp.pacer import Pacer
+from liveclass.rtp.pacer import CAMERA, REPAIR, SCREEN, Pacer
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,6 @@ TELL_S = 1.0
 
 QUEUE_S = 0.8
 """Pictures that wait longer than this are dropped up to the next keyframe."""
-
-SCREEN, CAMERA = 2, 3
-"""Priorities of the pacer."""
 
 KNOWN_SHARE = 0.7
 """Of what the link was known to carry, after a pause."""
@@ -92,7 +89,8 @@ class Downlink:
         on_link: told when the rung changes, and figures about once a second.
 
     Attributes:
-        resting: the link is wide and calm, so that feedback may wait unopened until `look_at`, for `glance`.
+        resting: the link is wide and calm, so that only some packets ask for feedback, which may wait unopened until
+            `look_at`, for `glance`.
     """
 
     def __init__(
@@ -182,7 +180,7 @@ class Downlink:
         """Something is amiss, or may be: rest no more for a while."""
         self._idle_until = -1e9
         self._alert_until = now + ALERT_S
-        self.resting = False
+        self._rest(False)
 
     def feedback(self, body: bytes, now: float) -> None:
         """Transport-wide feedback of the subscriber. Raises PeerError when it is malformed."""
@@ -199,12 +197,20 @@ class Downlink:
         self._release(now)
         return True
 
+    def repeat(self, item: Paced, size: int, now: float) -> bool:
+        """See `slot.Waiting`."""
+        if not self._pacer.push(item, size, REPAIR, now):
+            return False
+        self._release(now)
+        return True
+
     def drop(self, slot: Slot) -> None:
         """See `slot.Waiting`."""
         for priority in (SCREEN, CAMERA):
             for item in self._pacer.drop(priority):
                 if item[0] is not slot:
-                    self._pacer.push(item, len(item[3][0]), priority, self._ticked_at)
+                    size = 0 if item[2] == "skip" else len(item[3][0])
+                    self._pacer.push(item, size, priority, self._ticked_at)
 
     def _release(self, now: float) -> None:
         for slot, track, act, packet in self._pacer.due(now, self._picture_bps()):
@@ -235,7 +241,12 @@ class Downlink:
             self._decide(now)
             calm = self._direct and not self._probe_left and self._calm()
             self._idle_until = now + REVIEW_S if calm else -1e9
-            self.resting = calm and self.controller.queue_s < CALM_QUEUE_S and now >= self._alert_until
+            self._rest(calm and self.controller.queue_s < CALM_QUEUE_S and now >= self._alert_until)
+
+    def _rest(self, resting: bool) -> None:
+        self.resting = resting
+        for slot in (*self._audio, *self._video):
+            slot.set_sparse(resting and not slot.paced and not slot.depth)
 
     def _accrue(self, now: float) -> None:
         passed, self._accrued_at = now - self._accrued_at, now
@@ -268,7 +279,7 @@ class Downlink:
             return
         heard = [(slot, slot.source) for slot in self._audio if slot.source is not None]
         seen = [(slot, slot.source) for slot in self._video if slot.source is not None and slot.source.tracks]
-        voices = [self._voice(source, now) for _, source in heard]
+        voices = [self._voice(source, now, first=number == 0) for number, (_, source) in enumerate(heard)]
         pictures = [self._picture(source, now) for _, source in seen]
         cut = controller.state == "silent"
         if self.ceiling == "full" and controller.acked_bps and controller.state in {"holding", "rising"}:
@@ -276,11 +287,15 @@ class Downlink:
         plan = self._ladder.decide(
             controller.target_bps, controller.loss, voices, pictures, now, ceiling=self.ceiling, cut=cut
         )
-        for slot, source in heard:
+        for slot, _ in heard[plan.voices :]:
+            slot.wish = None
+            slot.choose(None, now)
+        for slot, source in heard[: plan.voices]:
             slot.wish = plan.voice if source.track("thin") is not None or plan.voice == "thin" else "full"
             slot.set_depth(plan.depth)
             slot.choose(_nearest(source, slot.wish, now, keep=slot.track), now)
-        self._sound_bps = sum(v.thin if plan.voice == "thin" and v.thin else v.full for v in voices) * (
+        sounds = voices[: plan.voices]
+        self._sound_bps = sum(v.thin if plan.voice == "thin" and v.thin else v.full for v in sounds) * (
             1 + 0.6 * plan.depth
         )
         self._pace(plan, now)
@@ -289,15 +304,19 @@ class Downlink:
             slot.wish = layer
             camera = source.info.kind != "screen"
             slot.slow = plan.slow and camera and first
+            slot.feed(now)
             first = first and not camera
             slot.choose(None if layer is None else _nearest(source, layer, now, keep=slot.track), now)
         wanted = self._ladder.demand_bps
-        if not wanted and not self._direct:
+        if not wanted and not self._direct and pictures:
             wanted = max(DIRECT_ABOVE * plan.cost, DIRECT_LEAST_BPS) * 1.05
-        controller.demand(int(wanted) if any(p.layers for p in pictures) else 0)
+        controller.demand(int(wanted))
         self._tell(plan.rung if heard or seen else "", now)
 
-    def _voice(self, source: Layered, now: float) -> Voice:
+    def _voice(self, source: Layered, now: float, *, first: bool) -> Voice:
+        if source.muted and not first:
+            # Room is kept for the teacher's voice alone: it may go on at any word.
+            return Voice(0.0)
         full, thin = source.track("full"), source.track("thin")
         cost = cost_of(full, now) if full is not None else NOMINAL_BPS["full"]
         # A thin voice that rests is woken when it is wanted.
@@ -306,8 +325,15 @@ class Downlink:
         return Voice(cost, NOMINAL_BPS["thin"] if thin is None else cost_of(thin, now))
 
     def _picture(self, source: Layered, now: float) -> Picture:
-        tracks = [t for t in source.tracks if source.live(t, now) or t.layer in source.resting] or source.tracks
-        return Picture(source.info.kind, tuple((t.layer, cost_of(t, now)) for t in tracks), source.droppable)
+        """A layer that rests can be had, though its publisher may never have sent any of it."""
+        costs = [
+            (layer, cost_of(track, now) if track is not None else NOMINAL_BPS[layer])
+            for layer in source.offered
+            if ((track := source.track(layer)) is not None and source.live(track, now)) or layer in source.resting
+        ]
+        if not costs:
+            costs = [(track.layer, cost_of(track, now)) for track in source.tracks]
+        return Picture(source.info.kind, tuple(costs), source.droppable)
 
     def _pace(self, plan: Plan, now: float) -> None:
         target = self.controller.target_bps
@@ -367,7 +393,8 @@ class Downlink:
             return
         sent = slot.retransmit(seqs, int(room), max(0.02, 0.9 * self.controller.rtt_s), now)
         self._budget -= sent
-        self._repaired += sent
+        if not slot.paced:
+            self._repaired += sent
 
 
 def _nearest(source: Layered, wish: Layer, now: float, *, keep: Track | None) -> Track | None:
@@ -376,10 +403,9 @@ def _nearest(source: Layered, wish: Layer, now: float, *, keep: Track | None) ->
     if wished is not None and (source.live(wished, now) or wished is keep):
         return wished
     tracks = source.tracks
-    if wished is not None:
-        below = [t for t in tracks[: tracks.index(wished)] if source.live(t, now)]
-        if below:
-            return below[-1]
+    below = [t for t in tracks if ORDER[t.layer] < ORDER[wish] and source.live(t, now)]
+    if below:
+        return below[-1]
     alive = [t for t in tracks if source.live(t, now)]
     return alive[0] if alive else keep or wished or (tracks[-1] if tracks else None)
 

@@ -90,6 +90,7 @@ def forward(batch: Batch, packets: Sequence[Outgoing], entries: Sequence[Entry],
             batch.count, batch.messages = slot, message
             batch.flush()
             slot = message = 0
+            now = max(now, batch.leaves_at)
             segments = batch.segments
         number = -1
         if log is not None:

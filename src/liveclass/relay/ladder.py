@@ -5,7 +5,7 @@ where there is room to spare; a climb that failed makes the next one wait longer
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from liveclass.relay.ports import Layer, Rung
@@ -51,7 +51,8 @@ RUNG_ORDER: dict[Rung, int] = {"reconnecting": 0, "thin": 1, "sound": 2, "screen
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One sound that is offered: its cost in bits per second of IP packets; `thin` None where it has no thin layer."""
+    """One sound that is offered: its cost in bits per second of IP packets, 0 where it is muted; `thin` None where it
+    has no thin layer."""
 
     full: float
     thin: float | None = None
@@ -76,6 +77,7 @@ class Plan:
     """What is sent.
 
     Attributes:
+        voices: how many of the offered voices, in their order.
         depth: earlier frames of sound that each packet repeats.
         pictures: the layer of each offered picture, None where it is not sent.
         slow: the first camera without its droppable frames.
@@ -88,12 +90,14 @@ class Plan:
     pictures: tuple[Layer | None, ...]
     slow: bool
     cost: float
+    voices: int = 1
 
 
 def plans(voices: Sequence[Voice], pictures: Sequence[Picture], loss: float, ceiling: Rung) -> list[Plan]:
     """Every rung that the offer allows, the cheapest first; never empty.
 
     Args:
+        voices: in the order of importance: on the thinnest links the first one is heard alone.
         pictures: in the order of importance, the screen anywhere.
         loss: share of packets lost on this link, before repair.
         ceiling: nothing above it is planned.
@@ -101,9 +105,12 @@ def plans(voices: Sequence[Voice], pictures: Sequence[Picture], loss: float, cei
     wanted = sum(loss >= step for step in LOSS_STEPS)
     steps: list[tuple[Literal["full", "thin"], int, tuple[Layer | None, ...], bool]] = []
     nothing: tuple[Layer | None, ...] = (None,) * len(pictures)
+    least = 0
     if any(voice.thin is not None for voice in voices):
         steps += [("thin", depth, nothing, False) for depth in range(min(wanted, 1) + 1)]
-    steps += [("full", depth, nothing, False) for depth in range(wanted + 1)]
+        # A plain voice with holes is worse than a thin one without.
+        least = min(wanted, 1)
+    steps += [("full", depth, nothing, False) for depth in range(least, wanted + 1)]
     chosen: list[Layer | None] = list(nothing)
 
     def climb(place: int, layer: Layer, slow: bool = False) -> None:
@@ -129,9 +136,14 @@ def plans(voices: Sequence[Voice], pictures: Sequence[Picture], loss: float, cei
             shown,
             slow,
             _cost(voices, pictures, voice, depth, shown, slow),
+            len(voices),
         )
         for voice, depth, shown, slow in steps
     ]
+    voice, depth, shown, slow = steps[0]
+    for count in range(len(voices) - 1, 0, -1):
+        cost = _cost(voices[:count], pictures, voice, depth, shown, slow)
+        made.insert(0, replace(made[0], cost=cost, voices=count))
     allowed = [plan for plan in made if RUNG_ORDER[plan.rung] <= RUNG_ORDER[ceiling]]
     return allowed or made[:1]
 
@@ -160,6 +172,8 @@ def _cost(
     total = 0.0
     for one in voices:
         plain = one.thin if voice == "thin" and one.thin is not None else one.full
+        if not plain:
+            continue
         # A frame repeated costs what it holds and four bytes of its block's head (RFC 2198 section 3).
         headers = VOICE_HEADERS_BPS if plain == one.full else VOICE_HEADERS_BPS / 3
         total += plain + depth * (max(8_000.0, plain - headers) + 1_600)
@@ -173,6 +187,18 @@ def _cost(
         if picture.kind != "screen":
             first = False
     return total
+
+
+def _worth(choices: Sequence[Plan], current: int) -> int | None:
+    """The place of the least step that is worth an early try: the smallest picture where none is seen, or the plain
+    voice where there are no pictures."""
+    if any(choices[current].pictures):
+        return None
+    shown = any(any(plan.pictures) for plan in choices)
+    better = (
+        i for i, plan in enumerate(choices) if i > current and (any(plan.pictures) if shown else plan.voice == "full")
+    )
+    return None if not shown and choices[current].voice == "full" else next(better, None)
 
 
 class Ladder:
@@ -234,7 +260,7 @@ class Ladder:
             # Sound goes on: its first packet to arrive is the sign that the link is back.
             cheapest = choices[0]
             self._room_since = self._dear_since = None
-            self.plan = Plan("reconnecting", cheapest.voice, 0, cheapest.pictures, False, cheapest.cost)
+            self.plan = replace(cheapest, rung="reconnecting", depth=0)
             self.demand_bps = 0.0
             return self.plan
         room = link_bps * MARGIN * (1 - min(0.3, 1.2 * loss))
@@ -260,13 +286,13 @@ class Ladder:
         return self.plan
 
     def _aim(self, choices: Sequence[Plan], current: int, now: float) -> Plan | None:
-        """What to look for room for: the next rung, but never less than a picture, and everything at the start."""
+        """What to look for room for: the next rung, but never less than a picture or, where there is none, the plain
+        voice; and everything at the start."""
         if current + 1 >= len(choices):
             return None
         if now - self._begun < START_S:
             return choices[-1]
-        picture = next((plan for plan in choices[current + 1 :] if any(plan.pictures)), None)
-        return choices[current + 1] if picture is None or any(choices[current].pictures) else picture
+        return choices[_worth(choices, current) or current + 1]
 
     def _climb(self, choices: Sequence[Plan], current: int, room: float, now: float) -> int:
         higher = max((i for i, plan in enumerate(choices) if plan.cost * CLIMB_ROOM <= room), default=0)
@@ -279,11 +305,8 @@ class Ladder:
             self._room_since = now
         waited = now - self._room_since
         if waited < (CLIMB_FIRST_S if now - self._begun < START_S else self._patience_s):
-            if any(choices[current].pictures) or waited < CLIMB_BLIND_S:
-                return current
-            # The smallest picture is worth the try.
-            first = next((i for i, plan in enumerate(choices) if any(plan.pictures)), current)
-            if not current < first <= higher:
+            first = _worth(choices, current)
+            if first is None or first > higher or waited < CLIMB_BLIND_S:
                 return current
             higher = first
         self._room_since = None
@@ -296,12 +319,7 @@ class Ladder:
         if plan is None or plan.rung == "reconnecting":
             return None
         for i, choice in enumerate(choices):
-            same = choice.voice == plan.voice and choice.pictures == plan.pictures and choice.slow == plan.slow
-            if same and choice.depth == plan.depth:
+            if replace(choice, rung=plan.rung, cost=plan.cost) == plan:
                 return i
-        alike = [
-            i
-            for i, c in enumerate(choices)
-            if len(c.pictures) == len(plan.pictures) and c.pictures == plan.pictures and c.voice == plan.voice
-        ]
+        alike = [i for i, c in enumerate(choices) if c.pictures == plan.pictures and c.voice == plan.voice]
         return alike[-1] if alike else None

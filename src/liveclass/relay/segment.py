@@ -10,11 +10,13 @@ class Segment:
         start, end: the track's extended sequence numbers that belong to it; `end` None while it goes on.
         seq_offset: added to the track's number.
         time_offset: added to the track's timestamp, modulo 2^32.
+        sparse: only some of its packets were given a transport-wide number (`shape.numbered_here`).
     """
 
-    __slots__ = ("end", "seq_offset", "start", "time_offset", "track")
+    __slots__ = ("end", "seq_offset", "sparse", "start", "time_offset", "track")
 
-    def __init__(self, track: Track, start: int, seq_offset: int, time_offset: int) -> None:
+    def __init__(self, track: Track, start: int, seq_offset: int, time_offset: int, *, sparse: bool = False) -> None:
+        self.sparse = sparse
         self.track = track
         self.start = start
         self.end: int | None = None

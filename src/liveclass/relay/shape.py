@@ -15,6 +15,10 @@ EXTENSION_BYTES = 8
 MAX_DEPTH = 3
 """Earlier frames repeated in a packet at most: 60 ms of sound, as long as most bursts of loss (RFC 2198)."""
 
+SAMPLED_SOUND, SAMPLED_PICTURE = (3, 32), (4, 128)
+"""Of how many packets in a row how many carry a transport-wide number in a sparse shape: each 0.64 s of sound, each
+second of a picture of 1 Mbit/s. Several, so that the lowest delay of them is not one packet's jitter."""
+
 Recall = Callable[[int], tuple[bytes, int] | None]
 """A packet of the track without any shape, and its timestamp, by extended number; None when it is not at hand."""
 
@@ -27,12 +31,27 @@ class Shape(NamedTuple):
         number_id: id of the transport-wide extension, 0 where it was not negotiated.
         red_type: payload type of RED; used where `depth` is above 0.
         depth: earlier frames that each packet repeats.
+        sparse: only some packets are numbered: browsers send feedback, a dozen datagrams a second, about numbered
+            packets alone, and a wide and calm link needs less.
     """
 
     payload_type: int
     number_id: int = 0
     red_type: int = 0
     depth: int = 0
+    sparse: bool = False
+
+    @property
+    def bare(self) -> "Shape":
+        """The same without numbers."""
+        return self._replace(number_id=0)
+
+
+def numbered_here(seq: int, *, video: bool) -> bool:
+    """Whether the track's packet `seq` carries a number in a sparse shape. A function of `seq` alone, so that a packet
+    can be repeated byte for byte without remembering how it was sent."""
+    count, period = SAMPLED_PICTURE if video else SAMPLED_SOUND
+    return seq % period < count
 
 
 def dress(packet: bytes, shape: Shape, payload_type: int, payload: bytes | None = None) -> bytes:

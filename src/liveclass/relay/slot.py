@@ -10,14 +10,15 @@ import itertools
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Literal, Protocol
 
 from liveclass.relay.carrier import Carrier
-from liveclass.relay.fanout import Entry, Outgoing
+from liveclass.relay.fanout import Entry, Log, Outgoing
 from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Layer
 from liveclass.relay.segment import Segment
-from liveclass.relay.shape import Shape, dress, payload_of
+from liveclass.relay.shape import Shape, dress, numbered_here, payload_of
 from liveclass.relay.track import Track
 from liveclass.rtp.payload import droppable, frame_detector, resumes
 from liveclass.rtp.rtcp import build_sender_report
@@ -32,10 +33,27 @@ requests are at most seconds old."""
 MAX_REPEATED = 256
 """Numbers remembered as just sent again; older ones are forgotten all at once."""
 
-Act = Literal["send", "skip", "begin"]
+MAX_REQUESTED = 256
+"""Numbers of one request that are looked at: more than a burst of two seconds takes, and a datagram can name 6,000."""
+
+MISS_BYTES = 8
+"""What looking in vain for a packet takes of the budget, so that asking for nonsense is not free."""
+
+MAX_INDEXED = 512
+"""Packets of sound whose exact bytes are at hand: as many as the log holds of one voice."""
+
+AGAIN_S, AGAIN_MAX_S = 1.0, 16.0
+"""A picture that starved is asked for anew: at once the first time, then after so long, doubled each time. Others pay
+for each keyframe, and one that did not fit will not fit a moment later."""
+
+FED_S = 20.0
+"""A picture that lasted so long fits: patience starts anew."""
+
+Act = Literal["send", "skip", "begin", "again"]
 
 Paced = tuple["Slot", Track, Act, Outgoing]
-"""What waits in the pacer: a packet to send, one to leave out without a hole, or one that begins anew after a hole."""
+"""What waits in the pacer: a packet to send, one to leave out without a hole, one that begins anew after a hole, or a
+retransmission in a stream of its own."""
 
 PADDING_BYTES = 255
 """The most that one packet of padding can hold (RFC 3550 section 5.1)."""
@@ -47,8 +65,11 @@ class Waiting(Protocol):
     def push(self, item: Paced, size: int, screen: bool, now: float) -> bool:
         """False when there is no room."""
 
+    def repeat(self, item: Paced, size: int, now: float) -> bool:
+        """As `push`, before all pictures but behind sound."""
+
     def drop(self, slot: "Slot") -> None:
-        """Forget what waits for this slot."""
+        """Forget what waits for this slot, but for repetitions."""
 
 
 class Slot:
@@ -67,6 +88,7 @@ class Slot:
         paced: pictures wait in the pacer. Changed by `set_paced`.
         slow: frames that no other refers to are left out.
         depth: redundancy of sound, in frames.
+        sparse: only some packets carry transport-wide numbers. Changed by `set_sparse`.
         wish: the layer that the ladder wants, which may be asleep at its publisher still.
         starved: how often the pacer had no room.
     """
@@ -91,12 +113,15 @@ class Slot:
         self.slow = False
         self.wish: Layer | None = None
         self.depth = 0
+        self.sparse = False
         self.starved = 0
         self.retransmitted = 0
         self.packets_base = self.octets_base = 0
         self._next: Track | None = None
         self._begun = False
         self._starving = False
+        self._starved_at = self._ask_at = -1e9
+        self._wait_s = 0.0
         # Below 2^15, so that the receiver's rollover counter surely starts at 0 (RFC 3711 section 3.3.1).
         self._next_seq = secrets.randbelow(0x7000)
         self._rtx_seq = secrets.randbelow(0x7000)
@@ -105,6 +130,8 @@ class Slot:
         self._emitted = -1
         self._segments: deque[Segment] = deque(maxlen=HISTORY)
         self._repeated: dict[int, float] = {}
+        self._exact: dict[int, tuple[int, Outgoing]] = {}
+        self._exact_to = 0
         self._slowed = False
         self._droppable: Callable[[bytes], bool] = _never
         self._starts_frame: Callable[[bytes], bool] = _never
@@ -124,7 +151,8 @@ class Slot:
     def shape(self) -> Shape:
         """The shape in which the subscriber takes packets of this slot."""
         depth = self.depth if self.red_type else 0
-        return Shape(self.payload_type, self.carrier.number_id, self.red_type if depth else 0, depth)
+        red_type = self.red_type if depth else 0
+        return Shape(self.payload_type, self.carrier.number_id, red_type, depth, self.sparse)
 
     def entry(self) -> Entry | None:
         """See `track.Receiver`."""
@@ -238,6 +266,27 @@ class Slot:
                 if one is not None:
                     one.replace(self)
 
+    def set_sparse(self, sparse: bool) -> None:
+        """Number only some packets, or all of them: only where packets leave by the fan-out's tables, and sound without
+        redundancy."""
+        if sparse == self.sparse:
+            return
+        track = self.track
+        if track is not None and self._begun and not self.paced:
+            track.flush()
+            former = self._segments[-1]
+            if track.highest >= former.start:
+                # Requests for repetition must find out how a packet was sent.
+                former.end, start = track.highest, track.highest + 1
+                segment = Segment(track, start, former.seq_offset, former.time_offset, sparse=sparse)
+                self._segments.append(segment)
+            else:
+                former.sparse = sparse
+        self.sparse = sparse
+        for one in (track, self._next):
+            if one is not None:
+                one.replace(self)
+
     def begin(self, track: Track, seq: int, timestamp: int, now: float) -> bool:
         """The first packet of a layer for this slot: number and time go on from what was before."""
         if not self.carrier.ready or self.source is None:
@@ -261,7 +310,8 @@ class Slot:
                 # At least one tick: two frames may not share a timestamp.
                 self._time += max(1, round((now - self._time_at) * track.info.codec.clock_rate))
             offset = self._time - timestamp
-        self._segments.append(Segment(track, seq, self._next_seq - seq, offset & 0xFFFFFFFF))
+        segment = Segment(track, seq, self._next_seq - seq, offset & 0xFFFFFFFF, sparse=self.sparse)
+        self._segments.append(segment)
         self._begun = True
         self._emitted = seq - 1
 
@@ -318,7 +368,17 @@ class Slot:
         if self.pacer is not None:
             self.pacer.drop(self)
         self._starving = True
-        track.request_keyframe(now)
+        if now - self._starved_at > FED_S + self._wait_s:
+            self._wait_s = 0.0
+        self._starved_at, self._ask_at = now, now + self._wait_s
+        self._wait_s = min(AGAIN_MAX_S, max(AGAIN_S, 2 * self._wait_s))
+        self.feed(now)
+
+    def feed(self, now: float) -> None:
+        """Ask for the keyframe that a starved picture needs, once it may; to be called every 100 ms."""
+        if self._starving and self.track is not None and now >= self._ask_at:
+            self._ask_at = inf
+            self.track.request_keyframe(now)
 
     @property
     def starving(self) -> bool:
@@ -327,6 +387,9 @@ class Slot:
 
     def emit(self, track: Track, act: Act, one: Outgoing, now: float) -> None:
         """A packet's turn has come."""
+        if act == "again":
+            self._send_again(one, now)
+            return
         if track is not self.track or not self._segments:
             return
         seq = one[1]
@@ -385,7 +448,7 @@ class Slot:
             again_after_s: a number sent again within this time is under way still.
 
         Returns:
-            Bytes sent.
+            Bytes that the request took of the budget.
         """
         if not self.carrier.ready or not self._segments:
             return 0
@@ -394,9 +457,9 @@ class Slot:
             last = self.track.highest + self._segments[-1].seq_offset
         if len(self._repeated) > MAX_REPEATED:
             self._repeated.clear()
-        sent = 0
-        for seq16 in seqs:
-            if sent >= budget:
+        spent = 0
+        for seq16 in dict.fromkeys(seqs[:MAX_REQUESTED]):
+            if spent >= budget:
                 break
             out = extend(seq16, last)
             if now - self._repeated.get(out, -1e9) < again_after_s:
@@ -405,8 +468,8 @@ class Slot:
             if size:
                 self._repeated[out] = now
                 self.retransmitted += 1
-                sent += size
-        return sent
+            spent += size or MISS_BYTES
+        return spent
 
     def _repeat(self, out: int, now: float) -> int:
         for segment in reversed(self._segments):
@@ -425,27 +488,61 @@ class Slot:
         packet, timestamp = cached
         body = (out & 0xFFFF).to_bytes(2, "big") + packet[12:]
         again = dress(packet, self.shape, self.rtx_payload_type, body)
-        self._rtx_seq += 1
-        self.carrier.send([(again, self._rtx_seq, timestamp)], 0, segment.time_offset, self.rtx_ssrc, now)
+        one = (again, 0, timestamp + segment.time_offset)
+        if not self.paced or self.pacer is None:
+            self._send_again(one, now)
+        elif not self.pacer.repeat((self, segment.track, "again", one), len(again), now):
+            return 0
         return len(again)
+
+    def _send_again(self, one: Outgoing, now: float) -> None:
+        self._rtx_seq += 1
+        self.carrier.send([(one[0], self._rtx_seq, one[2])], 0, 0, self.rtx_ssrc, now)
 
     def _repeat_exactly(self, segment: Segment, seq: int, out: int) -> int:
         log = self.carrier.log
-        if log is None:
+        if log is None or (segment.sparse and not numbered_here(seq, video=self.kind == "video")):
             cached = segment.track.cached(seq)
             if cached is None:
                 return 0
-            packet, timestamp = dress(cached[0], self.shape, self.payload_type), cached[1]
+            packet, timestamp = dress(cached[0], self.shape.bare, self.payload_type), cached[1]
             self.carrier.repeat(packet, 0, out, timestamp + segment.time_offset, self.ssrc)
             return len(packet)
-        stream = segment.track.ssrc.to_bytes(4, "big")
+        self._index(log)
+        found = self._exact.get(out)
+        if found is None:
+            return 0
+        number, (packet, _, timestamp) = found
+        self.carrier.repeat(packet, number, out, timestamp + segment.time_offset, self.ssrc)
+        return len(packet)
+
+    def _index(self, log: Log) -> None:
+        """Find this slot's packets among those that the log has had since the last time: each run is looked at once,
+        however often a receiver asks."""
+        streams = {segment.track.ssrc.to_bytes(4, "big") for segment in self._segments}
+        types = {self.red_type, *(codec.payload_type for codec in self.codecs)}
+        fresh: list[tuple[int, tuple[int, Outgoing]]] = []
         for first, _, packets in itertools.chain(reversed(log.runs), reversed(log.past)):
-            for place, (packet, its, timestamp) in enumerate(packets):
-                if its == seq and packet[8:12] == stream:
-                    time = timestamp + segment.time_offset
-                    self.carrier.repeat(packet, first + place, out, time, self.ssrc)
-                    return len(packet)
-        return 0
+            if first < self._exact_to:
+                break
+            for place in range(len(packets) - 1, -1, -1):
+                one = packets[place]
+                if one[0][8:12] in streams and one[0][1] & 0x7F in types:
+                    segment = self._segment_of(one)
+                    if segment is not None:
+                        fresh.append((one[1] + segment.seq_offset, (first + place, one)))
+        self._exact_to = log.next
+        for out, found in reversed(fresh):
+            self._exact.setdefault(out, found)
+        while len(self._exact) > MAX_INDEXED:
+            del self._exact[next(iter(self._exact))]
+
+    def _segment_of(self, one: Outgoing) -> Segment | None:
+        stream = one[0][8:12]
+        for segment in reversed(self._segments):
+            if segment.holds(one[1]) and segment.track.ssrc.to_bytes(4, "big") == stream:
+                return segment
+        return None
 
     def pad(self, size: int, now: float) -> int:
         """Send padding as retransmissions of nothing (RFC 4588, as browsers do), to learn what the link carries.

@@ -97,6 +97,8 @@ class Subscriber:
         session = self.session
         if session is None or session.sender is None:
             return
+        if self.downlink is not None:
+            self.downlink.alert(now)
         self._carrier.reach(session)
         if self.downlink is not None:
             self.downlink.changed()
@@ -191,11 +193,12 @@ class Subscriber:
         session = self.session
         if self._messages < 1.0 or session is None or session.receiver is None:
             return
-        self._messages -= 1.0
         plain = session.receiver.unprotect_rtcp(datagram)
         if plain is None:
             self.malformed += 1
             return
+        # Only what proved to be the subscriber's own counts: others can send from its address.
+        self._messages -= 1.0
         session.heard = now
         try:
             for packet in control.parse(plain, raw_feedback=True):
@@ -233,7 +236,9 @@ class Subscriber:
         slot = self._by_ssrc.get(ssrc)
         if slot is not None and slot.track is not None:
             self.plis += 1
-            slot.track.request_keyframe(now)
+            # A slot that starves asks by itself, when there is room for what it asks for.
+            if not slot.starving:
+                slot.track.request_keyframe(now)
 
     def _send(self, packet: bytes) -> None:
         session = self.session

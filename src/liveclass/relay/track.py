@@ -6,12 +6,13 @@ refuses to know SDP, SRTP keys and sockets.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from struct import Struct
 from typing import Protocol
 
 from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, forward
 from liveclass.relay.ports import Layer
-from liveclass.relay.shape import Shape, shaped
+from liveclass.relay.shape import Shape, numbered_here, shaped
 from liveclass.relay.source import SourceInfo
 from liveclass.rtp.cache import PacketCache
 from liveclass.rtp.nack import NackGenerator
@@ -30,6 +31,9 @@ MAX_ASKED = 512
 WIRE_OVERHEAD = 56
 """Bytes that a packet has on the wire towards a receiver beside its payload: IP 20, UDP 8, RTP 12 with an extension
 of 8, and half a trailer of 16 (the parts vary by cipher)."""
+
+IDLE_S = 2.0
+"""A stream silent for so long costs nothing now: a screen that stands still is repeated about once a second."""
 
 RATE_WINDOW_S = 0.5
 """Over which a stream's rate is measured; a window begins with each question after the last one is over."""
@@ -117,6 +121,7 @@ class Track:
         self._cache: PacketCache[Cached] = PacketCache(cache_packets)
         self.nack = NackGenerator()
         self._tables: dict[Shape, list[Entry]] = {}
+        self._quiet: dict[Shape, list[Entry]] = {}
         self._takers: dict[Shape, list[Receiver]] = {}
         self._entries: dict[Receiver, tuple[Shape, Entry | None]] = {}
         self._waiting: list[Receiver] = []
@@ -224,23 +229,40 @@ class Track:
         if not pending:
             return
         # Packets count from when the kernel had them, but leave now: a busy server is not a full link to its receivers.
-        now = max(self._now, self._batch.woken_at)
+        now = max(self._now, self._batch.leaves_at)
         late = pending[-1][1] < self._floor
         for shape, entries in self._tables.items():
-            packets = shaped(pending, shape, self._cache.get)
-            if late:
-                # A packet from before some receiver's start came last, and so alone or behind others of its burst.
-                for one in packets:
-                    started = self._started(shape, one[1])
-                    self.unprotectable += forward(self._batch, [one], started, now)
-                    self.forwarded += len(started)
+            if shape.sparse:
+                self._flush_sparse(pending, shape, entries, now, late=late)
             else:
-                self.unprotectable += forward(self._batch, packets, entries, now)
-                self.forwarded += len(entries) * len(packets)
+                self._fan_out(shaped(pending, shape, self._cache.get), shape, entries, now, late=late)
         for shape, takers in self._takers.items():
             packets = shaped(pending, shape, self._cache.get)
             for receiver in takers:
                 receiver.take(self, packets, now)
+
+    def _fan_out(
+        self, packets: Sequence[Outgoing], shape: Shape, entries: Sequence[Entry], now: float, *, late: bool
+    ) -> None:
+        if late:
+            # A packet from before some receiver's start came last, and so alone or behind others of its burst.
+            for one in packets:
+                started = self._started(shape, one[1], entries)
+                self.unprotectable += forward(self._batch, [one], started, now)
+                self.forwarded += len(started)
+        else:
+            self.unprotectable += forward(self._batch, packets, entries, now)
+            self.forwarded += len(entries) * len(packets)
+
+    def _flush_sparse(
+        self, pending: Sequence[Outgoing], shape: Shape, entries: Sequence[Entry], now: float, *, late: bool
+    ) -> None:
+        for numbered, run in groupby(pending, lambda one: numbered_here(one[1], video=self._video)):
+            if numbered:
+                self._fan_out(shaped(list(run), shape, self._cache.get), shape, entries, now, late=late)
+            else:
+                quiet = self._quiet[shape]
+                self._fan_out(shaped(list(run), shape.bare, self._cache.get), shape, quiet, now, late=late)
 
     def _measure(self, timestamp: int, now: float) -> None:
         # Interarrival jitter, RFC 3550 section 6.4.1.
@@ -263,12 +285,10 @@ class Track:
             self._entries[receiver] = (receiver.shape, receiver.entry())
             self._rebuild(receiver.shape)
 
-    def _started(self, shape: Shape, seq: int) -> list[Entry]:
-        return [
-            entry
-            for receiver, (its, entry) in self._entries.items()
-            if entry is not None and its == shape and self._starts[receiver] <= seq
-        ]
+    def _started(self, shape: Shape, seq: int, entries: Sequence[Entry]) -> list[Entry]:
+        """Of a table, the receivers that the packet is for: it is in the order of `_entries`."""
+        those = [receiver for receiver, (its, entry) in self._entries.items() if entry is not None and its == shape]
+        return [entry for receiver, entry in zip(those, entries, strict=True) if self._starts[receiver] <= seq]
 
     def attach(self, receiver: Receiver, now: float) -> None:
         """A slot wants this track: from the next keyframe (video) or packet (sound) on."""
@@ -304,8 +324,11 @@ class Track:
         takers = [receiver for receiver, (its, entry) in self._entries.items() if entry is None and its == shape]
         if entries:
             self._tables[shape] = entries
+            if shape.sparse:
+                self._quiet[shape] = [(*entry[:5], None) for entry in entries]
         else:
             self._tables.pop(shape, None)
+            self._quiet.pop(shape, None)
         if takers:
             self._takers[shape] = takers
         else:
@@ -317,8 +340,8 @@ class Track:
             receiver.report(self, ntp, timestamp)
 
     def bps(self, now: float) -> float:
-        """What this stream costs a receiver, bits of IP packets per second; 0 when it has been silent for a second."""
-        if now - self.highest_arrival > 1.0:
+        """What this stream costs a receiver, bits of IP packets per second; 0 when it has been silent for `IDLE_S`."""
+        if now - self.highest_arrival > IDLE_S:
             return 0.0
         at, bits = self._rate_from
         total = 8 * (self.octets + self.packets * WIRE_OVERHEAD)

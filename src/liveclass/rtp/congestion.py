@@ -145,6 +145,7 @@ class Controller:
         self._told = self.log.next
         self._reference: int | None = None
         self._arrival = self._departure = 0.0
+        self._sampled = False
         self._heard = 0.0
         self._settle = self._hold_until = 0.0
         self._resume = start_bps
@@ -250,7 +251,8 @@ class Controller:
         self._take(message, first, now, contiguous=contiguous)
 
     def glance(self, body: bytes, now: float) -> bool:
-        """Take one RTCP 205/15 packet in place of several, while all is well: the ones before it are not told.
+        """Take one RTCP 205/15 packet in place of several, while all is well and few packets are numbered: the delay is
+        learnt of it, but no rate.
 
         Returns:
             False: it tells of losses, or all is not well. Nothing was taken; all of them are for `feedback`.
@@ -264,19 +266,38 @@ class Controller:
         told = first + message[1]
         if message[4] is not None or self.state in ("falling", "silent") or not self._told < told <= log.next:
             return False
-        self._take(message, first, now, contiguous=first <= self._told)
+        zero = self._zero(message[2], now)
+        seen = log.consume(message, first, max(first, self._told))
+        gap = now - self._heard
+        self._told, self._heard = told, now
+        self._sampled = True
+        if seen.runs:
+            arrival = zero + message[3][-1] * TICK_S
+            self._round_trip(now - seen.last_left_at)
+            if self._arrival and abs(arrival - self._arrival - gap) > CLOCK_JUMP_S:
+                self._delay = DelayFilter()
+            self._arrival, self._departure = arrival, seen.last_left_at
+            self._delay.add(arrival, zero + seen.low_s, zero + seen.total_s / seen.runs, 0.0, 0, 0.0, 0)
+            self.queue_s = self._delay.queue_s
         return True
 
-    def _take(self, message: Feedback, first: int, now: float, *, contiguous: bool) -> None:
-        _, count, reference, ticks, which = message
-        log = self.log
+    def _zero(self, reference: int, now: float) -> float:
+        """The time that arrivals count from, on the receiver's clock."""
         if self._reference is None:
             self._reference = reference
             self._probe.pause(now + FIRST_WAIT_S)
         else:
             ahead = (reference - self._reference + REFERENCE_HALF) & 0xFFFFFF
             self._reference += ahead - REFERENCE_HALF
-        zero = self._reference * REFERENCE_S
+        return self._reference * REFERENCE_S
+
+    def _round_trip(self, rtt: float) -> None:
+        self.rtt_s = rtt if not self.rtt_s else self.rtt_s + RTT_GAIN * (rtt - self.rtt_s)
+
+    def _take(self, message: Feedback, first: int, now: float, *, contiguous: bool) -> None:
+        _, count, reference, ticks, which = message
+        log = self.log
+        zero = self._zero(reference, now)
         begin = max(first, self._told)
         log.discard(begin)
         complete = False
@@ -291,19 +312,18 @@ class Controller:
             return
         departure = told.last_left_at
         arrival = zero + ticks[-1] * TICK_S
-        rtt = now - departure
-        self.rtt_s = rtt if not self.rtt_s else self.rtt_s + RTT_GAIN * (rtt - self.rtt_s)
+        self._round_trip(now - departure)
         span, sent_span = arrival - self._arrival, departure - self._departure
         got, sent = told.got, told.sent
         if self._arrival and abs(span - gap) > CLOCK_JUMP_S:
             self._delay = DelayFilter()
             contiguous = False
-        if not contiguous or not self._arrival:
+        if not contiguous or self._sampled or not self._arrival:
             # What came before the first packet told of is unknown: it marks the begin and does not count.
             span, sent_span = arrival - (zero + ticks[0] * TICK_S), departure - told.head_left_at
             got -= told.head_bytes
             sent -= told.head_bytes
-        self._arrival, self._departure = arrival, departure
+        self._arrival, self._departure, self._sampled = arrival, departure, False
         mean = zero + told.total_s / told.runs
         self._delay.add(arrival, zero + told.low_s, mean, max(span, 0.0), got, max(sent_span, 0.0), sent)
         if complete:

@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 import sys
+import time
 from typing import Any, Protocol
 
 from cffi import FFI
@@ -112,7 +113,9 @@ class Batch:
         waiting: who wants `flush` at the end of this wake-up.
         sent, octets: datagrams and bytes handed to the kernel.
         dropped: datagrams that it refused (full buffer, unreachable).
-        woken_at: when the present wake-up began, on the monotonic clock: nothing leaves before.
+        leaves_at: what is put into the ring now does not leave before, on the monotonic clock: the begin of the present
+            wake-up, then each time that the ring was emptied. A keyframe to a hundred receivers takes tens of
+            milliseconds, which the last of them would else take for a queue of their link.
     """
 
     __slots__ = (
@@ -125,6 +128,7 @@ class Batch:
         "count",
         "dropped",
         "headers",
+        "leaves_at",
         "lengths",
         "messages",
         "names",
@@ -136,7 +140,6 @@ class Batch:
         "vectors",
         "view",
         "waiting",
-        "woken_at",
     )
 
     def __init__(self, sock: socket.socket) -> None:
@@ -168,11 +171,13 @@ class Batch:
         self.sent = 0
         self.octets = 0
         self.dropped = 0
-        self.woken_at = 0.0
+        self.leaves_at = 0.0
 
     def settle(self) -> None:
         """The end of a wake-up: everything held back goes out."""
         waiting, self.waiting = self.waiting, []
+        if waiting:
+            self.leaves_at = time.monotonic()
         for one in waiting:
             one.flush()
         self.flush()
@@ -180,6 +185,8 @@ class Batch:
     def flush(self) -> None:
         """Send what is in the ring. A refused datagram is dropped and counted; the others still go."""
         messages, self.messages, self.count = self.messages, 0, 0
+        if not messages:
+            return
         begin, fd = 0, self._socket.fileno()
         while begin < messages:
             if _library is None:
@@ -204,6 +211,7 @@ class Batch:
             else:
                 self.dropped += 1
             begin += 1
+        self.leaves_at = time.monotonic()
 
     def _send_singly(self, message: int) -> None:
         address = python_address(bytes(self.names[message * NAME_BYTES : message * NAME_BYTES + 28]))

@@ -228,7 +228,7 @@ class Endpoint:
         session.sender = session.receiver = None
 
     def _readable(self) -> None:
-        now = self.batch.woken_at = time.monotonic()
+        now = self.batch.leaves_at = time.monotonic()
         since = now - time.time()
         receive = self._socket.recvmsg
         counters = self.counters
