@@ -139,7 +139,7 @@ def build_app(services: Services) -> web.Application:
     )
     routes = [
         *api.routes(),
-        *LineCheck(gate_of(settings.line_checks_per_s).check_rate).routes(),
+        *LineCheck(gate_of(settings.line_checks_per_s).check_rate, gate.check_rate).routes(),
         *replays.routes(),
         *catchup.routes(),
         *sessions.routes(),
