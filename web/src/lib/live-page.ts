@@ -19,6 +19,8 @@ const OPENING_MS = 3_000;
 /** A session that was begun without the TURN servers of the greeting is begun anew when no way was found by then: as long
  *  as connecting takes on a link of 300 ms that loses 5%. */
 const DIRECT_WITHIN_MS = 5_000;
+/** One that has others, which mostly still hold: a relay over TLS takes some round trips more. */
+const RELAYED_WITHIN_MS = 8_000;
 
 export class LivePage {
   readonly signalling: Signalling;
@@ -102,9 +104,11 @@ export class LivePage {
     const { session } = this.subscriber;
     const pc = session.pc.peek();
     if (pc === null || iceServers.length === 0 || hasRelays(pc, iceServers)) return;
+    const others = (pc.getConfiguration().iceServers ?? []).length > 0;
+    const withinMs = others ? RELAYED_WITHIN_MS : DIRECT_WITHIN_MS;
     setTimeout(() => {
       if (session.pc.peek() === pc && session.phase.peek() === "connecting") session.renew();
-    }, DIRECT_WITHIN_MS);
+    }, withinMs);
   }
 
   /** The stream of a picture, when a seat carries it. */
