@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("action", nargs="?", choices=("run", "list"), default="run")
     parser.add_argument("--profiles", default=EXAM, help="comma-separated; `list` names all")
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--seconds", type=float, help="of the window (each profile has its own)")
+    parser.add_argument(
+        "--seconds", type=float, help="of the window (each profile has its own); outage-restart catches up within 1600"
+    )
     parser.add_argument("--server", default="liveclass", help="liveclass, plain (not adapting), janus; or several")
     parser.add_argument("--side", choices=("classroom", "volunteer"), default="classroom", help="who is behind it")
     parser.add_argument("--delay", type=float, default=1.0, help="multiple of the delay")

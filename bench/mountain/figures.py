@@ -25,6 +25,12 @@ STILL_S = 0.5
 OVER = 1.05
 """Above the link means more than this share of its rate, over `RATE_WINDOW_S`."""
 RATE_WINDOW_S = 1.0
+DUE_S = 4.0
+"""A second that was spoken so shortly before the end of the window need not have been heard: live sound waits in no
+deeper buffer."""
+STOPPED_S = 3.0
+"""A room that has heard no second for so long hears none; one that catches up hears them faster than they were
+spoken."""
 SLOPE_S = 3.0
 """Marks whose delay leaps further than this from both neighbours were misread."""
 
@@ -218,15 +224,29 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
 
 
 def reached(spoken: Sequence[tuple[float, int]], seconds: Sequence[Second], begin_s: float, end_s: float) -> Figures:
-    """Share of the lesson's seconds that were heard, of those up to where the room is; and how far behind it is."""
+    """What share of the lesson's seconds was heard, by two measures, and where the room is.
+
+    `reached` is of the seconds up to the last one heard: what was skipped on the way. A room that falls silent for good
+    keeps it; so `reached_of_all` is of all seconds from the begin of the window to its end, and a room that is still
+    catching up is missing there what it has not come to. `behind_s` is how late the last second was; once the room has
+    stopped, how far the lesson has gone on without it. `came_to_s`: the last second heard, from the window's begin.
+    """
     within = [one for one in seconds if one.heard_s <= end_s]
     heard = {round(one.spoken_s, 3) for one in within}
     last = max(within, key=lambda one: one.heard_s, default=None)
+    due = [round(at, 3) for at, _ in spoken if begin_s <= at <= end_s]
+    all_due = [at for at in due if at <= end_s - DUE_S]
+    of_all = sum(at in heard for at in all_due) / len(all_due) if all_due else None
     if last is None:
-        return {"reached": 0.0, "behind_s": None}
-    due = [round(at, 3) for at, _ in spoken if begin_s <= at <= min(last.spoken_s, end_s)]
-    share = sum(at in heard for at in due) / len(due) if due else None
-    return {"reached": share, "behind_s": round(lag(last), 2)}
+        return {"reached": 0.0, "reached_of_all": of_all, "behind_s": None, "came_to_s": None}
+    passed = [at for at in due if at <= last.spoken_s]
+    stopped = end_s - last.heard_s > STOPPED_S
+    return {
+        "reached": sum(at in heard for at in passed) / len(passed) if passed else None,
+        "reached_of_all": of_all,
+        "behind_s": round(end_s - last.spoken_s if stopped else lag(last), 2),
+        "came_to_s": round(last.spoken_s - begin_s, 1),
+    }
 
 
 # -- picture

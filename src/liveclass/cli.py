@@ -120,7 +120,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--peer",
         default="",
         metavar="URL",
-        help="a liveclass server to reach from here by HTTP and UDP, and to compare clocks with",
+        help="a liveclass server to reach from here by HTTP, UDP and TCP, and to compare clocks with; a class's link "
+        "has its TURN servers tested as well",
     )
     _add_settings(doctor)
     doctor.set_defaults(run=_doctor)

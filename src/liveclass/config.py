@@ -142,7 +142,10 @@ class Settings:
         20.0, "WHIP, WHEP and API requests per second and client address", unit="1/s", least=0.1
     )
     line_checks_per_s: float = setting(
-        2.0, "line checks (up to 256 kB each) per second and client address", unit="1/s", least=0.01
+        2.0,
+        "measurements of a line (up to 256 kB each, two a check) per second and client address",
+        unit="1/s",
+        least=0.01,
     )
 
     cache_packets: int = setting(

@@ -59,6 +59,37 @@ def test_seconds_that_are_heard_later_are_not_lost(spoken: Sound) -> None:
     assert found["delay_p95_s"] == pytest.approx(6.4, abs=0.05)
 
 
+def test_a_room_that_falls_silent_for_good_has_not_reached_the_lesson(spoken: Sound) -> None:
+    """Until second 12 of 38 it hears everything, then nothing."""
+    found = figures.figures(run_of(spoken, Sound(NOW + 0.5, with_gap(spoken.samples, 12, 40))), 1)
+    assert found["reached"] == 1, "nothing was skipped on the way"
+    assert found["reached_of_all"] == pytest.approx(10 / 32, abs=0.04)
+    assert found["behind_s"] == pytest.approx(38 - 11, abs=0.2)
+    assert found["came_to_s"] == pytest.approx(11 - 2, abs=0.2)
+
+
+def test_a_room_that_catches_up_has_not_reached_yet_what_it_has_not_come_to(spoken: Sound) -> None:
+    """Cut for twelve seconds, then from the place where it stopped."""
+    cut = 10 * RATE
+    heard = np.concatenate([spoken.samples[:cut], np.zeros(12 * RATE), spoken.samples[cut : 28 * RATE]])
+    found = figures.figures(run_of(spoken, Sound(NOW + 0.4, heard), outage_s=(NOW + 10, NOW + 22)), 1)
+    assert found["reached"] == 1
+    assert found["behind_s"] == pytest.approx(12.4, abs=0.05)
+    assert found["came_to_s"] == pytest.approx(25 - 2, abs=1.1)
+    assert found["reached_of_all"] == pytest.approx(24 / 32, abs=0.04)
+
+
+def test_a_room_that_hears_live_through_a_deep_buffer_has_reached_all(spoken: Sound) -> None:
+    found = figures.figures(run_of(spoken, Sound(NOW + 3, spoken.samples)), 1)
+    assert (found["reached"], found["reached_of_all"]) == (1, 1)
+    assert found["behind_s"] == pytest.approx(3, abs=0.05)
+
+
+def test_a_room_that_heard_nothing_has_reached_nothing(spoken: Sound) -> None:
+    found = figures.figures(run_of(spoken, Sound(NOW, np.zeros(RATE))), 1)
+    assert (found["reached"], found["reached_of_all"], found["came_to_s"]) == (0, 0, None)
+
+
 def test_what_was_recorded_of_a_reboot_begins_anew_with_silence_between() -> None:
     diary = Diary()
     tone = (np.ones(BLOCK) * 1000).astype("<i2")

@@ -7,7 +7,7 @@ why it is there.
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,7 +113,12 @@ class Person:
 
 @asynccontextmanager
 async def person(
-    name: str, devices: Devices, *, language: str = "en", size: tuple[int, int] = (1280, 720)
+    name: str,
+    devices: Devices,
+    *,
+    language: str = "en",
+    size: tuple[int, int] = (1280, 720),
+    wrap: Callable[[str], str] = str,
 ) -> AsyncIterator[Person]:
     """Starts a browser for one person and ends it afterwards.
 
@@ -121,12 +126,13 @@ async def person(
         name: how reports of failures call this person.
         language: what the browser asks servers for.
         size: of the window, in CSS pixels.
+        wrap: makes of the browser's path one of a program that starts it elsewhere, as `BadLink.wrapper`.
     """
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=find_chromium(),
+            executable_path=wrap(find_chromium()),
             args=devices.switches(),
             # Chromium refuses to sandbox for root, as which containers run.
             chromium_sandbox=os.geteuid() != 0,

@@ -1,5 +1,6 @@
 """Everyone of one test: opens browsers for people with faces and voices, and closes them all in the end."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,10 +65,11 @@ class School:
         allowed: bool = True,
         language: str = "en",
         more: tuple[str, ...] = (),
+        wrap: Callable[[str], str] = str,
     ) -> Person:
-        """A person before a fresh browser; `more`: further switches of its command line."""
+        """A person before a fresh browser; `more`: further switches of its command line; `wrap`: as for `person`."""
         devices = replace(self._wardrobe.devices(who, autoplay=autoplay, allowed=allowed), more=more)
-        someone = await self._stack.enter_async_context(person(who.name, devices, language=language))
+        someone = await self._stack.enter_async_context(person(who.name, devices, language=language, wrap=wrap))
         self.people.append(someone)
         return someone
 

@@ -49,7 +49,8 @@ class LiveServer:
         self.data_dir = data_dir
         self.port = free_port(socket.SOCK_STREAM)
         self.udp_port = free_port(socket.SOCK_DGRAM)
-        self.url = f"http://127.0.0.1:{self.port}"
+        secure = (settings or {}).get("tls_self_signed") == "true"
+        self.url = f"{'https' if secure else 'http'}://127.0.0.1:{self.port}"
         self.admin_token = secrets.token_urlsafe(24)
         self.log = data_dir.with_name(f"{data_dir.name}.log")
         self._settings = dict(settings or {})
@@ -103,7 +104,7 @@ class LiveServer:
                 cwd=self.data_dir.parent,
             )
         begin = time.monotonic()
-        async with aiohttp.ClientSession() as http:
+        async with aiohttp.ClientSession(connector=_any_certificate()) as http:
             while time.monotonic() - begin < START_S:
                 if self._process.returncode is not None:
                     break
@@ -153,7 +154,7 @@ class LiveServer:
         """
         headers = {"Authorization": f"Bearer {token or self.admin_token}"}
         async with (
-            aiohttp.ClientSession(headers=headers, raise_for_status=True) as http,
+            aiohttp.ClientSession(headers=headers, raise_for_status=True, connector=_any_certificate()) as http,
             http.request(method, f"{self.url}{path}", json=body) as answer,
         ):
             return await answer.json() if answer.content_type == "application/json" else await answer.read()
@@ -175,6 +176,11 @@ class LiveServer:
         text = bytes(await self.api("GET", "/metrics")).decode()
         rows = [line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
         return {name: float(value) for name, value in rows}
+
+
+def _any_certificate() -> aiohttp.TCPConnector:
+    """The server is on this machine, and its certificate is its own."""
+    return aiohttp.TCPConnector(ssl=False)
 
 
 def free_port(kind: socket.SocketKind) -> int:

@@ -67,6 +67,7 @@ async def test_on_a_mountain_link_the_voice_never_breaks_and_the_picture_moves(m
         "concealed": ("<=", 0.03),
         "longest_silence_s": ("<=", 0.9),
         "reached": (">=", 0.9),
+        "reached_of_all": (">=", 0.85),
         "fps": (">=", 5),
         "still_share": ("<=", 0.15),
         "down_over_s": ("<=", 4),
@@ -81,6 +82,7 @@ async def test_on_a_link_that_barely_is_one_the_voice_is_understood(materials: M
         "concealed": ("<=", 0.09),
         "longest_silence_s": ("<=", 1.8),
         "reached": (">=", 0.85),
+        "reached_of_all": (">=", 0.8),
         "down_over_s": ("<=", 4),
     }
     await judge(COURSES["barely"], 25, limits, materials)
@@ -92,6 +94,7 @@ async def test_after_an_outage_of_ten_seconds_nothing_was_missed(materials: Mate
         "sound_back_s": ("<=", 6),
         "picture_back_s": ("<=", 12),
         "reached": (">=", 0.95),
+        "reached_of_all": (">=", 0.75),  # what it has not come to yet is due as well
     }
     await judge(OUTAGE, OUTAGE.seconds, limits, materials)
 

@@ -55,6 +55,8 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("GET", "/api/lessons"): ADMIN_WITHOUT_LESSON,
     ("GET", "/api/lessons/{lesson}"): ADMIN_ONLY,
     ("DELETE", "/api/lessons/{lesson}"): ADMIN_ONLY,
+    ("GET", "/api/ice/{lesson}"): MEDIA,
+    ("POST", "/api/line"): OPEN,
     ("POST", "/api/lessons/{lesson}/end"): ADMIN_ONLY,
     ("POST", "/api/lessons/{lesson}/links/{role}/rotate"): ADMIN_ONLY,
     ("POST", "/api/lessons/{lesson}/links/{role}/revoke"): ADMIN_ONLY,

@@ -24,6 +24,7 @@ from liveclass.errors import UsageError
 from liveclass.operate.certificates import RENEW_BEFORE, certificate_of
 from liveclass.operate.client import Client, Refused, Unreachable, local_url
 from liveclass.operate.doctor_media import ask_tcp, check_tcp, check_turn
+from liveclass.operate.doctor_peer import check_peer_turn, read_peer
 from liveclass.operate.finding import Finding
 from liveclass.operate.probe import binding_request, mapped_address
 from liveclass.transport.addresses import own_addresses
@@ -50,8 +51,8 @@ def examine(settings: Settings, *, peer_url: str = "") -> Iterator[Finding]:
 
     Args:
         settings: what the server runs with, or will.
-        peer_url: a liveclass server elsewhere (or this one as seen from outside) to compare the clock with and to reach
-            by UDP; empty: nothing beyond this machine is asked.
+        peer_url: a liveclass server elsewhere (or this one as seen from outside), or a link to one of its lessons, to
+            compare the clock with and to reach by UDP, TCP and TURN; empty: nothing beyond this machine is asked.
     """
     running = is_running(settings)
     told = addresses_told(settings)
@@ -275,8 +276,10 @@ def check_limits() -> Iterator[Finding]:
             yield Finding("socket buffers", "ok", f"net.core.{direction} is {granted}")
 
 
-def check_peer(settings: Settings, peer_url: str) -> Iterator[Finding]:
-    """A liveclass server as seen from this machine: its pages, its clock against ours, its media port."""
+def check_peer(settings: Settings, peer_text: str) -> Iterator[Finding]:
+    """A liveclass server as seen from this machine: its pages, its clock against ours, its media port, its TURN."""
+    peer = read_peer(peer_text)
+    peer_url = peer.url
     try:
         headers, _ = Client(peer_url).exchange("GET", "/healthz")
     except Refused as refusal:
@@ -299,6 +302,7 @@ def check_peer(settings: Settings, peer_url: str) -> Iterator[Finding]:
     else:
         yield Finding("peer's UDP", "ok", f"{host} port {settings.udp_port} answers and sees this machine as {seen[0]}")
     yield from _peer_tcp(settings, peer_url, host)
+    yield from check_peer_turn(peer)
 
 
 def _peer_tcp(settings: Settings, peer_url: str, host: str) -> Iterator[Finding]:

@@ -137,23 +137,23 @@ def check_turn(settings: Settings, told: tuple[str, ...]) -> Iterator[Finding]:
         )
         return
     for text in urls[:MAX_URLS]:
-        url = parse_turn_url(text)
-        if url is None:
-            yield Finding(
-                check, "fail", f"{text} is no TURN URL", "Write turn:HOST:3478 or turns:HOST:443?transport=tcp."
-            )
-            continue
-        if url.secure and not url.tcp:
-            yield Finding(check, "ok", f"{text}: TURN over DTLS is not tested; few browsers use it")
-            continue
-        yield _turn(settings, text, url, told)
+        name = f"doctor-{secrets.token_urlsafe(6)}"
+        yield ask_turn(text, *credentials(settings.turn_secret, PROBE_TTL_S, time.time(), name), told)
 
 
-def _turn(settings: Settings, text: str, url: TurnUrl, told: tuple[str, ...]) -> Finding:
+def ask_turn(text: str, username: str, password: str, told: tuple[str, ...]) -> Finding:
+    """What one TURN server makes of these credentials.
+
+    Args:
+        text: its URL.
+        told: the addresses that it must be able to reach, and no others.
+    """
     check = "TURN"
-    username, password = credentials(
-        settings.turn_secret, PROBE_TTL_S, time.time(), f"doctor-{secrets.token_urlsafe(6)}"
-    )
+    url = parse_turn_url(text)
+    if url is None:
+        return Finding(check, "fail", f"{text} is no TURN URL", "Write turn:HOST:3478 or turns:HOST:443?transport=tcp.")
+    if url.secure and not url.tcp:
+        return Finding(check, "ok", f"{text}: TURN over DTLS is not tested; few browsers use it")
     client = TurnClient(username, password)
     try:
         with _connected(url) as wire:

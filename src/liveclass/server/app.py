@@ -14,6 +14,7 @@ from liveclass.server.api import LessonApi
 from liveclass.server.auth import Authority, Signer
 from liveclass.server.catchup import Catchup
 from liveclass.server.http import Proxies, add_headers, error_boundary, json_response
+from liveclass.server.ice import Ice
 from liveclass.server.lessons import Lessons
 from liveclass.server.limits import AddressLimiter
 from liveclass.server.line import LineCheck
@@ -139,7 +140,8 @@ def build_app(services: Services) -> web.Application:
     )
     routes = [
         *api.routes(),
-        *LineCheck(gate_of(settings.line_checks_per_s).check_rate).routes(),
+        *LineCheck(gate_of(settings.line_checks_per_s).check_rate, gate.check_rate).routes(),
+        *Ice(lessons.ice_servers).routes(),
         *replays.routes(),
         *catchup.routes(),
         *sessions.routes(),

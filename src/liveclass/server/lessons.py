@@ -95,6 +95,7 @@ class Lessons:
         self._snapshots = Snapshots(snapshot_dir)
         self._keeper = Keeper(self._snapshots, monotonic)
         self._welcomes = Welcomes(settings, signing_key, wall, ice_servers)
+        self.ice_servers = ice_servers
         self._monotonic = monotonic
         self._wall = wall
         self._limits = Limits(

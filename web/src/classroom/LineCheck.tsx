@@ -1,46 +1,70 @@
-/** The check before the lesson: a bell, a word into the microphone, the line; one sentence at the end. It stands in the
- * waiting view only, so that the lesson's start closes it. */
+/** The check before the lesson: a bell, a word into the microphone, the line; three sentences at the end, within 20 s of the
+ * press whatever happens. The line is measured meanwhile. It stands in the waiting view only, so that the lesson's start
+ * closes it, and ends the measuring. */
 
 import { type Signal, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { canCapture } from "../lib/devices";
-import { t, type TextKey } from "../lib/i18n";
+import { t } from "../lib/i18n";
 import { LevelMeter, VOICE } from "../lib/level";
-import { type Line, measureLine, mediaPath, ring, verdict } from "../lib/line-check";
+import { answers, CHECK_UNTIL_MS, type Checked, type Line, SPEAK_MS, verdict } from "../lib/line-check";
+import { measureLine, mediaPath, ring } from "../lib/line-probe";
 import { Button } from "../ui/Button";
+import { Icon } from "../ui/Icon";
 import { LevelBar } from "../ui/LevelBar";
 import type { ClassroomModel } from "./model";
 
-/** How long a voice is waited for. */
-const SPEAK_MS = 6_000;
-
 type Step = "closed" | "hear" | "ask" | "speak" | "line" | "done";
 
-export function LineCheck({ model }: { readonly model: ClassroomModel }): JSX.Element {
-  const step = useSignal<Step>("closed");
-  const result = useSignal<TextKey>("check.done.good");
-  const hears = useSignal(true);
-  const heard = useSignal<boolean | null>(null);
+/** A measurement that does not end in time found no line. */
+const NO_LINE: Line = { kbps: null, upKbps: null, rttMs: null, jitterMs: 0, lossShare: 1, media: "", busy: false };
 
+export function LineCheck({ model, onOpen }: { readonly model: ClassroomModel; readonly onOpen: (open: boolean) => void }): JSX.Element {
+  const step = useSignal<Step>("closed");
+  const checked = useSignal<Checked>({ hears: null, heard: null, line: NO_LINE });
+  const began = useRef(0);
+  const measured = useRef<Promise<Line>>(Promise.resolve(NO_LINE));
+  const abort = useRef<AbortController | null>(null);
+  useEffect(() => () => abort.current?.abort(), []);
+
+  /** How long a step that ends at this moment of the check may still take. */
+  const leftMs = (untilMs: number): number => Math.max(0, began.current + untilMs - performance.now());
+  const measure = async (signal: AbortSignal): Promise<Line> => {
+    const line = await measureLine(signal);
+    const media = await mediaPath(model.page.subscriber.session.pc.peek()).catch(() => "" as const);
+    return { ...line, media };
+  };
+  const begin = (): void => {
+    abort.current?.abort();
+    abort.current = new AbortController();
+    began.current = performance.now();
+    checked.value = { hears: null, heard: null, line: NO_LINE };
+    measured.current = measure(abort.current.signal);
+    onOpen(true);
+    void listen();
+  };
   const listen = async (): Promise<void> => {
     step.value = "hear";
     await ring();
     if (step.peek() === "hear") step.value = "ask";
   };
-  const answered = (yes: boolean): void => {
-    hears.value = yes;
+  const answered = (hears: boolean | null): void => {
+    checked.value = { ...checked.peek(), hears };
     step.value = canCapture() ? "speak" : "line";
   };
-  const measure = async (): Promise<void> => {
-    const [line, media] = await Promise.all([measureLine(), mediaPath(model.page.subscriber.session.pc.peek()).catch(() => "" as const)]);
-    const full: Line = { ...line, media };
-    result.value = verdict({ hears: hears.peek(), heard: heard.peek(), line: full });
-    step.value = "done";
+  const spoke = (heard: boolean): void => {
+    checked.value = { ...checked.peek(), heard };
+    step.value = "line";
+  };
+  const close = (): void => {
+    abort.current?.abort();
+    onOpen(false);
+    step.value = "closed";
   };
 
   if (step.value === "closed") {
-    return <Button label={t("check.open")} icon="sound" look="quiet" class="check-open" onPress={() => void listen()} test="check" />;
+    return <Button label={t("check.open")} icon="sound" look="quiet" class="check-open" onPress={begin} test="check" />;
   }
   return (
     <section class="check" aria-label={t("check.title")} data-test="check-box" data-step={step.value}>
@@ -53,18 +77,26 @@ export function LineCheck({ model }: { readonly model: ClassroomModel }): JSX.El
             <Button label={t("check.hear.no")} onPress={() => answered(false)} test="check-no" />
             <Button label={t("check.hear.again")} look="quiet" onPress={() => void listen()} />
           </div>
+          <After ms={leftMs(CHECK_UNTIL_MS.ask)} run={() => answered(null)} />
         </>
       )}
-      {step.value === "speak" && <Speak onDone={(voice) => ((heard.value = voice), (step.value = "line"))} />}
-      {step.value === "line" && <Measuring run={measure} />}
+      {step.value === "speak" && <Speak forMs={Math.min(SPEAK_MS, leftMs(CHECK_UNTIL_MS.speak))} onDone={spoke} />}
+      {step.value === "line" && (
+        <Measuring
+          line={measured.current}
+          withinMs={leftMs(CHECK_UNTIL_MS.all)}
+          onDone={(line) => {
+            checked.value = { ...checked.peek(), line };
+            step.value = "done";
+          }}
+        />
+      )}
       {step.value === "done" && (
         <>
-          <p role="status" data-test="check-result" data-result={result.value}>
-            {t(result.value)}
-          </p>
+          <Result checked={checked.value} />
           <div class="check-answers">
-            <Button label={t("check.again")} onPress={() => void listen()} />
-            <Button label={t("close")} look="quiet" onPress={() => (step.value = "closed")} />
+            <Button label={t("check.again")} onPress={begin} />
+            <Button label={t("close")} look="quiet" onPress={close} />
           </div>
         </>
       )}
@@ -72,13 +104,48 @@ export function LineCheck({ model }: { readonly model: ClassroomModel }): JSX.El
   );
 }
 
-function Measuring({ run }: { readonly run: () => Promise<void> }): JSX.Element {
-  useEffect(() => void run(), []);
+/** The three answers, the line first. */
+export function Result({ checked }: { readonly checked: Checked }): JSX.Element {
+  return (
+    <ul class="check-result" role="status" data-test="check-result" data-result={verdict(checked)}>
+      {answers(checked).map((one) => (
+        <li key={one.text} class={`check-${one.state}`}>
+          <Icon name={one.state} />
+          <span>{t(one.text)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Nobody answered. */
+function After({ ms, run }: { readonly ms: number; readonly run: () => void }): null {
+  useEffect(() => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  }, []);
+  return null;
+}
+
+function Measuring(props: { readonly line: Promise<Line>; readonly withinMs: number; readonly onDone: (line: Line) => void }): JSX.Element {
+  useEffect(() => {
+    let over = false;
+    const end = (line: Line): void => {
+      if (!over) props.onDone(line);
+      over = true;
+    };
+    const timer = setTimeout(() => end(NO_LINE), props.withinMs);
+    void props.line.then(end);
+    return () => {
+      over = true;
+      clearTimeout(timer);
+    };
+  }, []);
   return <p role="status">{t("check.line")}</p>;
 }
 
 /** Waits for a voice; goes on at once when there is one. */
-function Speak({ onDone }: { readonly onDone: (heard: boolean) => void }): JSX.Element {
+function Speak({ forMs, onDone }: { readonly forMs: number; readonly onDone: (heard: boolean) => void }): JSX.Element {
   const level: Signal<number> = useSignal(0);
   useEffect(() => {
     const meter = new LevelMeter();
@@ -93,7 +160,7 @@ function Speak({ onDone }: { readonly onDone: (heard: boolean) => void }): JSX.E
       track?.stop();
       onDone(voice);
     };
-    const timer = setTimeout(() => end(false), SPEAK_MS);
+    const timer = setTimeout(() => end(false), forMs);
     const poll = setInterval(() => {
       level.value = meter.level.peek();
       if (meter.level.peek() > VOICE) end(true);

@@ -1,5 +1,6 @@
 /** Before the lesson: its title, the clock, the one press where the browser wants one. Starts by itself. */
 
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { canCapture } from "../lib/devices";
 import { clock, dayAndTime, t, timeOfDay } from "../lib/i18n";
@@ -17,6 +18,7 @@ const DAY_S = 86_400;
 
 export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Element {
   const view = model.page.view.value;
+  const checking = useSignal(false);
   const now = wallMs.value + (view?.clockOffsetMs ?? 0);
   const startsAt = view?.lesson.starts_at_ms ?? null;
   const left = startsAt === null ? null : (startsAt - now) / 1000;
@@ -28,7 +30,7 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
         {view !== null && <NameField model={model} />}
         <LanguageSwitch />
       </header>
-      <main class="wait-main">
+      <main class={checking.value ? "wait-main wait-checking" : "wait-main"}>
         <h1 class={view === null ? "visually-hidden" : ""}>
           {view === null ? t("title.class") : title === "" ? t("lesson.untitled") : title}
         </h1>
@@ -49,7 +51,7 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
           )}
         </p>
         <EnterOrReady model={model} />
-        {view !== null && <LineCheck model={model} />}
+        {view !== null && <LineCheck model={model} onOpen={(open) => (checking.value = open)} />}
       </main>
       <footer class="wait-foot">
         <p class="wait-recorded">

@@ -180,6 +180,10 @@ function classStory(): ClassroomModel {
     "class-connecting": () => settle(model.page, null, "lost"),
     "class-enter": () => settle(model.page, lesson("waiting", "c1", [mine]), ""),
     "class-waiting": () => settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), ""),
+    "class-check": () => {
+      settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), "");
+      setTimeout(() => document.querySelector<HTMLButtonElement>(".check-open")?.click(), 50);
+    },
     "class-live": () => settle(model.page, live([teacher(both), mine]), ""),
     "class-live-enter": () => settle(model.page, live([teacher(both), mine]), ""),
     "class-screen": () => settle(model.page, live([teacher({ ...both, screen: true }), mine]), ""),

@@ -3,7 +3,7 @@
  * page goes on as if it had never been. */
 
 import type { Role } from "../generated/messages";
-import { recallAccess, watchingDoor } from "./access";
+import { type Door, recallAccess, watchingDoor } from "./access";
 import type { PageLink } from "./api";
 import { type Answered, connection, postOffer } from "./offer";
 import { addSeats } from "./seats";
@@ -28,7 +28,7 @@ export function headStart(link: PageLink, role: Role): void {
   try {
     const pc = connection(access?.iceServers ?? []);
     addSeats(pc);
-    const answered = opened(pc, link, role);
+    const answered = opened(pc, watchingDoor(access, link.lesson, role, link.token));
     // Whoever takes it hears of the failure; nobody takes it on a page that shows a message instead.
     answered.catch(() => undefined);
     begun = { pc, answered };
@@ -37,8 +37,7 @@ export function headStart(link: PageLink, role: Role): void {
   }
 }
 
-async function opened(pc: RTCPeerConnection, link: PageLink, role: Role): Promise<Answered> {
-  const door = watchingDoor(recallAccess(link.lesson, role), link.lesson, role, link.token);
+async function opened(pc: RTCPeerConnection, door: Door): Promise<Answered> {
   await pc.setLocalDescription(await pc.createOffer());
   const answered = await postOffer(door, compacted(pc.localDescription?.sdp ?? ""), WITHIN_MS);
   // Closed: whoever took it wants it no more, and ends the server's session too.

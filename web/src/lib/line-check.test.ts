@@ -1,22 +1,67 @@
 import { expect, test } from "vitest";
-import { type Checked, pathOf, rateKbps, verdict } from "./line-check";
+import { answers, CHECK_UNTIL_MS, type Checked, type Line, pathOf, rateKbps, SPEAK_MS, steadiness, verdict } from "./line-check";
 import { budgetState, Odometer } from "./meter";
 import { compacted, receivedCodecs, withoutSound } from "./sdp-receive";
 
-const WELL: Checked = { hears: true, heard: true, line: { kbps: 2_000, rttMs: 80, media: "udp" } };
+const LINE: Line = { kbps: 2_000, upKbps: 800, rttMs: 80, jitterMs: 5, lossShare: 0, media: "udp", busy: false };
+const WELL: Checked = { hears: true, heard: true, line: LINE };
+const NONE: Line = { ...LINE, kbps: null, upKbps: null, rttMs: null, media: "" };
 
-const VERDICTS: [string, Partial<Checked>, string][] = [
-  ["all is well", {}, "check.done.good"],
-  ["nobody tried the microphone", { heard: null }, "check.done.good"],
-  ["no line", { hears: false, line: { kbps: null, rttMs: null, media: "" } }, "check.done.noline"],
-  ["no bell", { hears: false, heard: false }, "check.done.nohear"],
-  ["no voice", { heard: false }, "check.done.nospeak"],
-  ["a weak line", { line: { kbps: 320, rttMs: 300, media: "udp" } }, "check.done.fair"],
-  ["a very weak line", { line: { kbps: 90, rttMs: 400, media: "tcp" } }, "check.done.thin"],
-  ["no UDP", { line: { kbps: 2_000, rttMs: 80, media: "tcp" } }, "check.done.noudp"],
+test("all is well in three sentences: the line, hearing, being heard", () => {
+  expect(answers(WELL)).toEqual([
+    { text: "check.line.good", state: "good" },
+    { text: "check.hears.yes", state: "good" },
+    { text: "check.heard.yes", state: "good" },
+  ]);
+});
+
+const LINES: [string, Partial<Line>, string][] = [
+  ["a weak one", { kbps: 320, rttMs: 300 }, "check.line.fair"],
+  ["one for sound only", { kbps: 120, rttMs: 400, lossShare: 0.1 }, "check.line.sound"],
+  ["one too thin for live", { kbps: 30, media: "tcp" }, "check.line.late"],
+  ["one that loses packets", { lossShare: 0.13 }, "check.line.unsteady"],
+  ["one whose packets come when they like", { jitterMs: 160 }, "check.line.unsteady"],
+  ["one without UDP", { media: "tcp" }, "check.line.detour"],
+  ["none", NONE, "check.line.none"],
+  ["one that others measure is not taken for a broken one", { ...NONE, busy: true }, "check.line.busy"],
 ];
-test.each(VERDICTS)("the check says one thing: %s", (_name, change, text) => {
-  expect(verdict({ ...WELL, ...change })).toBe(text);
+test.each(LINES)("the line is told in words: %s", (_name, change, text) => {
+  expect(answers({ ...WELL, line: { ...LINE, ...change } })[0]?.text).toBe(text);
+});
+
+const HEARD: [string, Partial<Checked>, string][] = [
+  ["nobody tried", { heard: null }, "check.heard.untried"],
+  ["no voice", { heard: false }, "check.heard.no"],
+  ["a thin way up", { line: { ...LINE, upKbps: 40 } }, "check.heard.thin"],
+  ["no line", { line: NONE }, "check.heard.offline"],
+  ["a way up that was not measured", { line: { ...NONE, busy: true } }, "check.heard.yes"],
+];
+test.each(HEARD)("a microphone is not enough to be heard: %s", (_name, change, text) => {
+  expect(answers({ ...WELL, ...change })[2]?.text).toBe(text);
+});
+
+test("nobody said is not no", () => {
+  expect([null, false].map((hears) => answers({ ...WELL, hears })[1]?.state)).toEqual(["weak", "lost"]);
+});
+
+test("what stops the lesson matters more than what weakens it", () => {
+  expect(verdict(WELL)).toBe("check.line.good");
+  expect(verdict({ ...WELL, heard: null })).toBe("check.heard.untried");
+  expect(verdict({ hears: false, heard: null, line: { ...LINE, kbps: 90 } })).toBe("check.hears.no");
+});
+
+test("round trips tell what is least, what varies, and what waited for a second try", () => {
+  expect(steadiness([300, 310, 320, 330, 300, 310, 305, 302])).toEqual({ rttMs: 300, jitterMs: 10, lossShare: 0 });
+  expect(steadiness([300, 310, 900, 320, 305, null, 1_400, 302])).toMatchObject({ rttMs: 300, lossShare: 0.25 });
+  expect(steadiness([300, 310, 900, 305, 302, 301, 300, 300]).lossShare).toBe(0);
+  expect(steadiness([null, null])).toEqual({ rttMs: null, jitterMs: 0, lossShare: 1 });
+  expect(steadiness([])).toEqual({ rttMs: null, jitterMs: 0, lossShare: 0 });
+});
+
+test("the check ends within twenty seconds, and each step leaves time for the next", () => {
+  const { ask, speak, all } = CHECK_UNTIL_MS;
+  expect(all).toBeLessThanOrEqual(20_000);
+  expect([speak - ask >= SPEAK_MS, all > speak]).toEqual([true, true]);
 });
 
 test("a rate leaves out the first round trip", () => {

@@ -2,8 +2,8 @@
  * carry now. The pages add what they send. */
 
 import { computed, effect, type Signal, signal } from "@preact/signals";
-import type { Role } from "../generated/messages";
-import { type Door, watchingDoor } from "./access";
+import type { IceServer, Role } from "../generated/messages";
+import { type Door, hasRelays, watchingDoor } from "./access";
 import type { PageLink } from "./api";
 import { midOf, slotsOf } from "./lesson-view";
 import { Signalling } from "./signalling";
@@ -16,9 +16,11 @@ const REFUSAL_SHOWN_MS = 6_000;
 
 /** The link is the session's for this long after the page began to load; then the recording may be asked for as well. */
 const OPENING_MS = 3_000;
-/** A session that was begun without TURN, since the server had not named one yet, is begun anew when no way was found by
- *  then: as long as connecting takes on a link of 300 ms that loses 5%. */
+/** A session that was begun without the TURN servers of the greeting is begun anew when no way was found by then: as long
+ *  as connecting takes on a link of 300 ms that loses 5%. */
 const DIRECT_WITHIN_MS = 5_000;
+/** One that has others, which mostly still hold: a relay over TLS takes some round trips more. */
+const RELAYED_WITHIN_MS = 8_000;
 
 export class LivePage {
   readonly signalling: Signalling;
@@ -53,7 +55,7 @@ export class LivePage {
     this.signalling.listen((message) => {
       if (message.type === "welcome") {
         this.subscriber.session.hurry();
-        if ((message.ice_servers ?? []).length > 0) this.offerRelay();
+        this.offerRelay(message.ice_servers ?? []);
       }
       if (message.type === "media_closed") this.subscriber.session.closedByServer(message.session);
     });
@@ -96,14 +98,17 @@ export class LivePage {
     return watchingDoor(this.signalling.access.peek(), this.link.lesson, this.role, this.link.token);
   }
 
-  /** TURN servers are known now: where the network lets nothing else through, the session needs them. */
-  private offerRelay(): void {
+  /** TURN servers are known now: where the network lets nothing else through, the session needs them. One that was begun
+   *  with credentials of an earlier greeting may have dead ones: the secret was changed, or this machine's clock. */
+  private offerRelay(iceServers: readonly IceServer[]): void {
     const { session } = this.subscriber;
     const pc = session.pc.peek();
-    if (pc === null || (pc.getConfiguration().iceServers ?? []).length > 0) return;
+    if (pc === null || iceServers.length === 0 || hasRelays(pc, iceServers)) return;
+    const others = (pc.getConfiguration().iceServers ?? []).length > 0;
+    const withinMs = others ? RELAYED_WITHIN_MS : DIRECT_WITHIN_MS;
     setTimeout(() => {
       if (session.pc.peek() === pc && session.phase.peek() === "connecting") session.renew();
-    }, DIRECT_WITHIN_MS);
+    }, withinMs);
   }
 
   /** The stream of a picture, when a seat carries it. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CONNECT_WITHIN_MS, type Effect, type Input, type MediaState, OFF, RESTART_WITHIN_MS, SHAKY_MS, step } from "./media-state";
+import { CONNECT_WITHIN_MS, type Effect, type Input, type MediaState, OFF, POST_WITHIN_MS, RESTART_WITHIN_MS, SHAKY_MS, STALE_POST_MS, step } from "./media-state";
 
 class Rig {
   state: MediaState = OFF;
@@ -143,6 +143,40 @@ test("a server that asks for patience gets it", () => {
   expect(rig.done("post")).toHaveLength(1);
   rig.pass(1);
   expect(rig.done("post")).toHaveLength(2);
+});
+
+test.each(["moved", "renew"] as const)("an offer that sleeps is made anew at once: %s", (kind) => {
+  const rig = new Rig();
+  rig.feed("want");
+  rig.now = 10;
+  rig.feed(kind);
+  expect(rig.log.slice(1)).toEqual([
+    [10, "drop"],
+    [10, "post"],
+  ]);
+  expect(rig.state).toMatchObject({ phase: "posting", attempt: 0, lostSinceMs: 0 });
+});
+
+test("hope throws away an offer that sleeps, and none whose answer is on its way", () => {
+  const rig = new Rig();
+  rig.feed("want");
+  rig.now = STALE_POST_MS - 1;
+  rig.feed("hurry");
+  expect(rig.done("post")).toEqual([0]);
+  rig.now = STALE_POST_MS;
+  rig.feed("hurry");
+  expect(rig.done("post")).toEqual([0, STALE_POST_MS]);
+  rig.now += 10;
+  rig.feed("hurry");
+  expect(rig.done("post")).toHaveLength(2);
+});
+
+test("an answer whose body never comes is not waited for", () => {
+  const rig = new Rig();
+  rig.feed("want");
+  rig.pass(POST_WITHIN_MS + 500);
+  expect(rig.done("drop")).toEqual([POST_WITHIN_MS]);
+  expect(rig.done("post")).toEqual([0, POST_WITHIN_MS + 500]);
 });
 
 test("a network that comes back ends the pause", () => {

@@ -12,6 +12,12 @@ export const SHAKY_MS = 2_000;
 export const CONNECT_WITHIN_MS = 12_000;
 export const RESTART_WITHIN_MS = 8_000;
 
+/** An offer that was not answered for so long sleeps in TCP, which waits longer with each loss: where there is hope, another
+ *  one is there sooner. Before, the greeting of a page that opens must not throw away an answer that is on its way. */
+export const STALE_POST_MS = 3_000;
+/** No answer takes longer, its body included, than HTTP is given for it. */
+export const POST_WITHIN_MS = 20_000;
+
 export type Phase = "off" | "posting" | "connecting" | "up" | "shaky" | "restarting" | "waiting";
 
 export type Input =
@@ -63,7 +69,7 @@ function same(state: MediaState): Step {
 const post =
   (effects: readonly Effect[]): Row =>
   (state, now) => ({
-    state: { ...state, phase: "posting", lostSinceMs: state.lostSinceMs ?? now, wakeAtMs: null },
+    state: { ...state, phase: "posting", lostSinceMs: state.lostSinceMs ?? now, wakeAtMs: now + POST_WITHIN_MS },
     effects,
   });
 
@@ -106,9 +112,13 @@ const off: Row = () => ({ state: OFF, effects: ["drop"] });
 
 const renew = post(["drop", "post"]);
 
+const renewStale: Row = (state, now, input, random) =>
+  state.wakeAtMs !== null && now >= state.wakeAtMs - POST_WITHIN_MS + STALE_POST_MS ? renew(state, now, input, random) : same(state);
+
 const TABLE: Readonly<Record<Phase, Partial<Readonly<Record<Input["kind"], Row>>>>> = {
   off: { want: post(["post"]) },
-  posting: { unwant: off, answered, unanswered: giveUp, connected: up },
+  // A POST from an address that is gone will not be answered; a person who asks for help is not to wait for one.
+  posting: { unwant: off, answered, unanswered: giveUp, connected: up, moved: renew, hurry: renewStale, renew, tick: whenDue(giveUp) },
   connecting: { unwant: off, connected: up, failed: giveUp, dropped: giveUp, tick: whenDue(giveUp), renew },
   up: { unwant: off, disconnected: shake, failed: restart, dropped: renew, moved: restart, renew },
   shaky: { unwant: off, connected: up, failed: restart, dropped: renew, moved: restart, hurry: restart, tick: whenDue(restart), renew },

@@ -189,7 +189,7 @@ export class Signalling {
         iceServers: message.ice_servers ?? [],
       };
       this.access.value = access;
-      keepAccess(this.options.lesson, this.options.role, access);
+      keepAccess(this.options.lesson, this.options.role, access, message.server_time_ms);
     }
     this.view.value = applied(this.view.peek(), message, Date.now());
     this.feed({ kind: message.type === "welcome" ? "welcomed" : "heard" });
