@@ -175,6 +175,17 @@ class Settings:
         "streams of what was missed at a time; a classroom takes two, sound and picture (0: no catching up)",
         least=0,
     )
+    catchup_lesson_streams: int = setting(100, "of these, streams of one lesson", least=1)
+    catchup_link_streams: int = setting(
+        8, "of these, streams that are asked for with a lesson's link itself instead of a page's media token", least=1
+    )
+    catchup_after_end_s: float = setting(
+        7200.0,
+        "how long after a lesson's end the classrooms that are behind, or come back, are given the rest of it",
+        unit="s",
+        least=0,
+        most=86_400,
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "least severity that is logged", heading="Operation"

@@ -259,3 +259,31 @@ async def test_a_class_that_no_live_media_reaches_listens_to_the_recording_by_it
     print(f"the new class heard three seconds {time.monotonic() - opened:.1f} s after it opened the page")
     assert await village.behind()
     assert in_order(await village.heard())
+
+
+async def test_a_class_that_was_cut_off_when_the_lesson_ended_hears_it_to_its_end(village: Class) -> None:
+    village.cut()
+    cut_s = await village.now_s()
+    await village.room.page.wait_for_timeout(CUT_S * 1000)
+    await village.teacher.end()
+    village.mend()
+    await village.room.shows("stop", within_ms=8_000)
+    assert await village.room.find("ended").count() == 0
+    await village.room.shows("ended", within_ms=LIVE_WITHIN_S * 1000)
+    heard = await village.heard()
+    assert in_order(heard), str(heard)
+    # The buffer has played on for a moment after the cut.
+    assert sum(one.at_s > cut_s for one in heard) >= CUT_S - 1
+
+
+async def test_a_window_that_another_one_has_replaced_is_silent(village: Class) -> None:
+    old = village.room.page
+    asked: list[str] = []
+    old.on("request", lambda request: asked.append(request.url) if "/api/catchup/" in request.url else None)
+    newer = await old.context.new_page()
+    await newer.goto(old.url)
+    await expect(old.locator(part("error"))).to_be_visible(timeout=8_000)
+    silent_s = await village.now_s() + 1
+    await old.wait_for_timeout(8_000)
+    assert [one for one in await village.sounds() if one.at_s > silent_s] == []
+    assert asked == []

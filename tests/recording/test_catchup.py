@@ -265,6 +265,29 @@ async def test_a_moment_that_never_comes_is_refused_in_time(tmp_path: Path, monk
     await studio.recordings.finish("lesson")
 
 
+@pytest.mark.parametrize("rendition", ["sound", "picture"])
+async def test_a_finished_recording_is_streamed_to_its_end_also_by_a_server_that_started_anew(
+    tmp_path: Path, rendition: Rendition
+) -> None:
+    studio = await lesson(tmp_path, until=12)
+    followed = await studio.recordings.catchup("lesson", wall_ms(4), rendition)
+    await studio.recordings.finish("lesson")
+    expected = [chunk.data for chunk in await rest(followed)]
+    for _ in range(2):
+        stream = await studio.recordings.catchup("lesson", wall_ms(4), rendition)
+        assert [chunk.data for chunk in await rest(stream)] == expected
+        with pytest.raises(PeerError) as refused:
+            await studio.recordings.catchup("lesson", wall_ms(60), rendition)
+        assert (refused.value.status, refused.value.code) == (404, "no_recording")
+        await studio.recordings.close()
+        studio.recordings = studio.new_recordings()
+        await studio.recordings.start()
+    await studio.recordings.delete("lesson")
+    with pytest.raises(PeerError) as gone:
+        await studio.recordings.catchup("lesson", wall_ms(4), rendition)
+    assert gone.value.status == 404
+
+
 async def test_what_is_not_recorded_is_refused(tmp_path: Path) -> None:
     studio = await lesson(tmp_path, until=3)
     for unknown in ("another", "../lesson", ""):

@@ -23,14 +23,16 @@ from liveclass.recording.model import Part
 from liveclass.server import catchup
 from liveclass.server.app import PATTERNS, RUNNER
 from liveclass.server.auth import Authority, Signer
-from liveclass.server.catchup import BURST_S, PACE, Catchup, Pace
+from liveclass.server.catchup import BURST_S, PACE, Bounds, Catchup, Pace
 from liveclass.server.http import Proxies, error_boundary
 from liveclass.server.limits import AddressLimiter
 from liveclass.server.routing import Gate
-from tests.server.stage import ADMIN, ADMIN_HEADERS, PATIENCE_S, SIGNING_KEY, Stage, bearer
+from tests.server.stage import ADMIN, ADMIN_HEADERS, PATIENCE_S, SIGNING_KEY, Stage, bearer, build
 
 INIT = b"an init segment"
-MAX_STREAMS = 3
+MAX_STREAMS = 5
+LESSON_STREAMS, LINK_STREAMS = 4, 3
+AFTER_END_S = 7200.0
 
 
 @dataclass
@@ -130,7 +132,13 @@ async def cinema(stage: Stage) -> AsyncIterator[Cinema]:
     )
     gate = Gate(authority, proxies, AddressLimiter(1000, 1000), stage.clock.monotonic)
     reels = Reels()
-    served = Catchup(lessons=stage.lessons, recordings=reels, max_streams=MAX_STREAMS, monotonic=time.monotonic)
+    served = Catchup(
+        lessons=stage.lessons,
+        recordings=reels,
+        bounds=Bounds(MAX_STREAMS, LESSON_STREAMS, LINK_STREAMS, AFTER_END_S),
+        monotonic=time.monotonic,
+        wall=stage.clock.wall,
+    )
     app = web.Application(middlewares=[error_boundary])
     for route in served.routes():
         app.router.add_route(
@@ -220,14 +228,52 @@ async def test_a_parameter_twice_is_refused(cinema: Cinema) -> None:
     assert (await cinema.client.get(path, headers=bearer(cinema.classroom))).status == 400
 
 
-async def test_a_lesson_that_is_over_or_not_begun_is_not_streamed(cinema: Cinema) -> None:
+async def test_a_lesson_that_has_not_begun_is_not_streamed(cinema: Cinema) -> None:
     other = await cinema.stage.lesson()
     response = await cinema.get(link(other["classroom_url"]), other["id"])
     assert (response.status, (await response.json())["error"]["code"]) == (409, "not_live")
+
+
+async def end(cinema: Cinema) -> None:
     ended = await cinema.stage.client.post(f"/api/lessons/{cinema.lesson}/end", headers=ADMIN_HEADERS)
     assert ended.status == 200
-    response = await cinema.get()
+
+
+async def test_rooms_that_are_behind_get_the_rest_of_a_lesson_that_is_over_for_so_long_and_no_longer(
+    cinema: Cinema,
+) -> None:
+    await end(cinema)
+    for token in (cinema.token, cinema.classroom):
+        response = await cinema.get(token)
+        assert response.status == 200
+        response.close()
+    cinema.stage.clock.advance(AFTER_END_S - 1)
+    response = await cinema.get(cinema.token)
+    assert response.status == 200
+    response.close()
+    cinema.stage.clock.advance(2)
+    response = await cinema.get(cinema.token)
     assert (response.status, (await response.json())["error"]["code"]) == (409, "not_live")
+
+
+async def test_a_page_that_comes_after_the_end_is_told_when_it_was_and_where_the_rest_is(cinema: Cinema) -> None:
+    ended_at_ms = round(cinema.stage.clock.wall() * 1000)
+    await end(cinema)
+    cinema.stage.clock.advance(60)
+    late = (await cinema.stage.enter(cinema.lesson, cinema.classroom, 3)).welcome
+    assert late["lesson"]["state"] == "ended"
+    assert late["ended_at_ms"] == ended_at_ms
+    assert late["catchup_url"] == f"/api/catchup/{cinema.lesson}"
+    cinema.stage.clock.advance(AFTER_END_S)
+    assert (await cinema.stage.enter(cinema.lesson, cinema.classroom, 4)).welcome["catchup_url"] == ""
+
+
+async def test_a_server_that_started_anew_still_knows_when_a_lesson_ended(cinema: Cinema) -> None:
+    await end(cinema)
+    before = (await cinema.stage.lessons.get(cinema.lesson)).ended_at_ms
+    anew = await build(cinema.stage.settings.data_dir, clock=cinema.stage.clock)
+    assert (await anew.lessons.get(cinema.lesson)).ended_at_ms == before == cinema.stage.clock.wall() * 1000
+    await anew.close()
 
 
 async def test_what_the_recording_refuses_the_page_is_told(cinema: Cinema) -> None:
@@ -243,14 +289,42 @@ async def test_what_the_recording_refuses_the_page_is_told(cinema: Cinema) -> No
 # How many
 
 
-async def test_there_are_only_so_many_streams(cinema: Cinema) -> None:
-    opened = [await cinema.get() for _ in range(MAX_STREAMS)]
-    refused = await cinema.get()
-    assert (refused.status, (await refused.json())["error"]["code"]) == (503, "too_many_streams")
-    assert "Retry-After" in refused.headers
+async def refused(cinema: Cinema, token: str, lesson: str = "") -> str:
+    response = await cinema.get(token, lesson)
+    error = (await response.json())["error"]
+    assert (response.status, error["code"]) == (503, "too_many_streams")
+    assert "Retry-After" in response.headers
+    return str(error["message"])
+
+
+async def token_of(cinema: Cinema, identity: int) -> str:
+    """The media token of one more classroom's page."""
+    page = await cinema.stage.enter(cinema.lesson, cinema.classroom, identity)
+    return str(page.welcome["media_token"])
+
+
+async def test_a_link_has_few_places_and_pages_with_tokens_of_their_own_do_not_lack_them(cinema: Cinema) -> None:
+    opened = [await cinema.get() for _ in range(LINK_STREAMS)]
+    assert "link" in await refused(cinema, cinema.classroom)
+    assert (await cinema.get(cinema.token)).status == 200
     opened[0].close()
-    await cinema.settled(MAX_STREAMS - 1)
+    await cinema.settled(LINK_STREAMS)
     assert (await cinema.get()).status == 200
+
+
+async def test_a_lesson_has_only_so_many_streams_and_other_lessons_do_not_lack_them(cinema: Cinema) -> None:
+    for identity in range(LESSON_STREAMS):
+        assert (await cinema.get(await token_of(cinema, 10 + identity))).status == 200
+    assert "lesson" in await refused(cinema, cinema.token)
+    other = await cinema.stage.lesson()
+    teacher = await cinema.stage.enter(other["id"], link(other["teacher_url"]), 1)
+    await teacher.say("start_lesson")
+    await teacher.until("lesson_changed")
+    response = await cinema.get(link(other["classroom_url"]), other["id"])
+    assert response.status == 200
+    assert await refused(cinema, link(other["classroom_url"]), other["id"]) == "Too many classrooms catch up now."
+    response.close()
+    await cinema.settled(LESSON_STREAMS)
 
 
 async def test_a_page_that_asks_again_gives_up_its_older_stream_of_that_kind_only(cinema: Cinema) -> None:

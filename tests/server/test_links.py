@@ -138,9 +138,9 @@ async def test_a_wish_reaches_the_media_plane_and_each_later_subscription(stage:
 
 async def test_a_teacher_has_a_classroom_jump_to_live(stage: Stage) -> None:
     _, teacher, room = await scene(stage, call=False)
-    await room.say("report", receiving={"sound": "good", "behind_s": 240.5, "used_mb": 12.5})
+    await room.say("report", receiving={"sound": "good", "behind_s": 240.5, "used_mb": 12.5, "saves_data": True})
     seen = (await teacher.about(room.welcome["you"]))["receiving"]
-    assert (seen["behind_s"], seen["used_mb"]) == (240.5, 12.5)
+    assert (seen["behind_s"], seen["used_mb"], seen["saves_data"]) == (240.5, 12.5, True)
     await teacher.say("jump_to_live", participant=room.welcome["you"])
     assert await room.until("jump_now") == {"type": "jump_now"}
 

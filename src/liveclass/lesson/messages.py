@@ -44,6 +44,7 @@ class Receiving(Struct, frozen=True, omit_defaults=True):
         behind_s: how far what the room hears lies behind the live lesson while it catches up from the recording; null
             when it is live.
         used_mb: what this lesson has cost the room's data plan so far, megabytes.
+        saves_data: the room wants sound only, by choice or because its data budget is spent.
     """
 
     sound: Quality = "off"
@@ -53,6 +54,7 @@ class Receiving(Struct, frozen=True, omit_defaults=True):
     loss_percent: Annotated[float, Meta(ge=0, le=100)] | None = None
     behind_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
     used_mb: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
+    saves_data: bool = False
 
 
 class LinkState(Struct, frozen=True, omit_defaults=True):
@@ -217,8 +219,9 @@ class Welcome(Struct, frozen=True, tag="welcome"):
         media_token: the bearer token for this participant's WHIP and WHEP requests.
         replay_url: set for teachers; for classrooms once the lesson is over, where the server opens replays to them.
         server_time_ms: so that pages with a wrong clock count down rightly.
-        catchup_url: where a live lesson's missed minutes are streamed from (`docs/api.md`); empty where nothing is
-            recorded.
+        catchup_url: where the lesson's missed minutes are streamed from (`docs/api.md`), also for a while after its
+            end; empty where nothing is recorded.
+        ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
         ice_servers: for networks that let no UDP through; empty where the server has none.
     """
 
@@ -234,6 +237,7 @@ class Welcome(Struct, frozen=True, tag="welcome"):
     replay_url: str = ""
     catchup_url: str = ""
     ice_servers: list[IceServer] = []
+    ended_at_ms: int | None = None
 
 
 class LessonChanged(Struct, frozen=True, tag="lesson_changed"):

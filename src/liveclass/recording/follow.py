@@ -1,4 +1,4 @@
-"""One stream of a recording that still grows: finds where it begins, reads what is on the medium, waits for more.
+"""One stream of a recording, which may still grow: finds where it begins, reads what is on the medium, waits for more.
 
 Lives on the event loop; files are read by threads of its own, a little at a time, so that neither a disk nor a slow
 reader can delay the writer or a lesson. Decides nothing about pace: whoever asks for chunks decides that.
@@ -8,12 +8,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from liveclass.errors import PeerError
-from liveclass.recording.book import LOW, MAIN, Book, Segment, TrackBook, segment_name
+from liveclass.recording.book import LOW, MAIN, Book, Segment, TrackBook, read_journal, segment_name
 from liveclass.recording.catchup import (
     KEYFRAME_BEFORE_S,
     TRACK_ID,
@@ -25,7 +26,7 @@ from liveclass.recording.catchup import (
     strip,
     strip_init,
 )
-from liveclass.recording.disk import PART
+from liveclass.recording.disk import JOURNAL, PART
 from liveclass.recording.fmp4 import AUDIO_TIMESCALE, VIDEO_TIMESCALE, init_segment
 from liveclass.recording.formats import OPUS_CODEC, opus_entry
 from liveclass.recording.model import Part, RecordingState
@@ -51,14 +52,46 @@ class Chunk(NamedTuple):
 
 
 class Followed(Protocol):
-    """What a stream sees of the recording that it follows: `session.Session`."""
+    """What a stream sees of the recording that it follows: `session.Session`, or `Finished`."""
 
-    path: Path
-    book: Book
-    state: RecordingState
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def book(self) -> Book: ...
+
+    @property
+    def state(self) -> RecordingState: ...
 
     @property
     def growth(self) -> asyncio.Event: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A recording that grows no more, as a stream sees it."""
+
+    path: Path
+    book: Book
+    state: RecordingState = "finished"
+    growth: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def open_finished(path: Path, executor: Executor) -> Finished | None:
+    """The finished recording in a folder, by its journal; None when there is none.
+
+    Args:
+        executor: runs what blocks.
+
+    Raises:
+        OSError: the disk does not give what it took.
+    """
+    try:
+        book, _ = await _in_thread(executor, lambda: read_journal((path / JOURNAL).read_bytes()))
+    except FileNotFoundError:
+        # The lesson was deleted just now.
+        return None
+    return Finished(path, book)
 
 
 class _Begin(NamedTuple):

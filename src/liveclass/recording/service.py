@@ -23,7 +23,7 @@ from liveclass.recording.book import (
 )
 from liveclass.recording.catchup import Rendition
 from liveclass.recording.disk import DOOMED, SUMMARY, Disk
-from liveclass.recording.follow import CatchupStream, open_stream
+from liveclass.recording.follow import CatchupStream, Followed, open_finished, open_stream
 from liveclass.recording.model import Manifest, MediaFile, RecordingOptions, RecordingState, RecordingStatus
 from liveclass.recording.recorder import PictureSink, Transcoder
 from liveclass.recording.recovery import recover
@@ -240,19 +240,23 @@ class Recordings:
         return _media_file(self._root / lesson_id / name, size)
 
     async def catchup(self, lesson_id: str, from_ms: int, rendition: Rendition) -> CatchupStream:
-        """A stream of one track of an unfinished recording from a moment on; it goes on as the recording grows.
+        """A stream of one track of a recording from a moment on; it goes on as an unfinished recording grows.
 
         Args:
             from_ms: the moment, milliseconds since 1970; before the lesson: its beginning, later than now: waits.
 
         Raises:
-            PeerError: 404 `no_recording`; 503 `not_yet` when that moment is not recorded within 15 s.
+            PeerError: 404 `no_recording`, also when a finished recording ends before that moment; 503 `not_yet` when
+                that moment is not recorded within 15 s.
             OSError: the disk refuses.
         """
         session = self._sessions.get(lesson_id)
-        if session is None or session.state == "off":
+        followed: Followed | None = session
+        if session is None and lesson_id in self._finished:
+            followed = await open_finished(self._root / lesson_id, self._readers)
+        if followed is None or followed.state == "off":
             raise PeerError("This lesson is not being recorded.", status=404, code="no_recording")
-        return await open_stream(session, from_ms, rendition, self._readers)
+        return await open_stream(followed, from_ms, rendition, self._readers)
 
     # Inside
 

@@ -12,7 +12,7 @@ from liveclass.config import Settings
 from liveclass.relay.ports import MediaPlane
 from liveclass.server.api import LessonApi
 from liveclass.server.auth import Authority, Signer
-from liveclass.server.catchup import Catchup
+from liveclass.server.catchup import Bounds, Catchup
 from liveclass.server.http import Proxies, add_headers, error_boundary, json_response
 from liveclass.server.ice import Ice
 from liveclass.server.lessons import Lessons
@@ -104,8 +104,14 @@ def build_app(services: Services) -> web.Application:
     catchup = Catchup(
         lessons=lessons,
         recordings=services.recordings,
-        max_streams=settings.catchup_streams,
+        bounds=Bounds(
+            streams=settings.catchup_streams,
+            lesson_streams=settings.catchup_lesson_streams,
+            link_streams=settings.catchup_link_streams,
+            after_end_s=settings.catchup_after_end_s,
+        ),
         monotonic=services.monotonic,
+        wall=services.wall,
     )
     metrics = Metrics(
         lessons=lessons,

@@ -1,4 +1,5 @@
-"""What a classroom has missed, streamed from the recording while the lesson goes on: `GET /api/catchup/{lesson}`.
+"""What a classroom has missed, streamed from the recording while the lesson goes on, and for a while after it:
+`GET /api/catchup/{lesson}`.
 
 Decides who may have a stream, how many there are and how fast they go; refuses to know how recordings are made. A slow
 classroom holds one fragment here and some kilobytes in its socket, and costs nobody else anything.
@@ -20,6 +21,7 @@ from liveclass.errors import PeerError
 from liveclass.recording.catchup import TRACK_ID, Rendition
 from liveclass.recording.follow import CatchupStream
 from liveclass.server.auth import Caller
+from liveclass.server.held import Held
 from liveclass.server.lessons import Lessons
 from liveclass.server.routing import ACCESS, Route
 
@@ -79,11 +81,39 @@ class Pace:
         return max(0.0, -self._allowance_s / PACE)
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many streams there are at a time, and how long a lesson that is over is streamed.
+
+    Attributes:
+        streams: of this process; sound and picture of a classroom are two.
+        lesson_streams: of one lesson.
+        link_streams: of one lesson's link of a role, for those who bring the link's own token: nobody can tell them
+            apart, so none of them gives way to the other.
+        after_end_s: seconds after the lesson's end.
+    """
+
+    streams: int
+    lesson_streams: int
+    link_streams: int
+    after_end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose a stream is; `participant` is empty for the link's own token."""
+
+    lesson: str
+    caller: Caller
+    participant: str
+
+
 @dataclass(eq=False, slots=True)
 class _Open:
     """One stream: whose it is, and how to end it."""
 
-    owner: tuple[str, str, Rendition]
+    owner: _Owner
+    rendition: Rendition
     request: web.Request
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -92,8 +122,8 @@ class Catchup:
     """The catch-up streams of this process.
 
     Args:
-        max_streams: sound and picture of a classroom are two.
         monotonic: seconds, never going back.
+        wall: seconds since 1970.
     """
 
     def __init__(
@@ -101,13 +131,15 @@ class Catchup:
         *,
         lessons: Lessons,
         recordings: CatchupPort,
-        max_streams: int,
+        bounds: Bounds,
         monotonic: Callable[[], float],
+        wall: Callable[[], float],
     ) -> None:
         self._lessons = lessons
         self._recordings = recordings
-        self._max_streams = max_streams
+        self._bounds = bounds
         self._monotonic = monotonic
+        self._wall = wall
         self._open: set[_Open] = set()
 
     @property
@@ -123,7 +155,7 @@ class Catchup:
                 handler=self._handle,
                 access=CATCHUP_CALLERS,
                 limited=True,
-                summary="What was missed of a live lesson: one track of the recording, as fragmented MP4",
+                summary="What was missed of a lesson: one track of the recording, as fragmented MP4",
                 response="application/octet-stream",
                 query={
                     "from": "the first moment that was missed, milliseconds since 1970",
@@ -134,8 +166,8 @@ class Catchup:
                     401: "no valid token",
                     403: "the token does not permit this",
                     404: "no such lesson, or it is not recorded",
-                    409: "the lesson is not live",
-                    503: "too many streams, or the moment has not come",
+                    409: "the lesson has not begun, or has been over for too long",
+                    503: "too many streams of this server, lesson or link, or the moment has not come",
                 },
             )
         ]
@@ -147,19 +179,10 @@ class Catchup:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         lesson, rendition, from_ms = request.match_info["lesson"], _rendition(request), _from_ms(request)
-        held = await self._lessons.get(lesson)
-        if held.lesson.state != "live":
-            raise PeerError("The lesson is not live.", status=409, code="not_live")
-        owner = (lesson, request[ACCESS].participant, rendition)
-        if owner[1]:
-            # A page asks again when its connection has died; the dead one would hold its place for a minute.
-            for older in [stream for stream in self._open if stream.owner == owner]:
-                _abort(older)
-                self._open.discard(older)
-        if len(self._open) >= self._max_streams:
-            raise PeerError("Too many classrooms catch up now.", status=503, code="too_many_streams")
-        stream = _Open(owner, request)
-        self._open.add(stream)
+        self._check_open(await self._lessons.get(lesson))
+        access = request[ACCESS]
+        stream = _Open(_Owner(lesson, access.caller, access.participant), rendition, request)
+        self._take_place(stream)
         try:
             return await self._serve(stream, lesson, from_ms, rendition)
         except ConnectionError:
@@ -167,6 +190,35 @@ class Catchup:
             return web.Response(status=204)
         finally:
             self._open.discard(stream)
+
+    def _check_open(self, held: Held) -> None:
+        """Raises PeerError 409 unless the lesson is live, or was until a moment ago: rooms behind hear its end."""
+        if held.lesson.state == "live":
+            return
+        ended_s = None if held.ended_at_ms is None else self._wall() - held.ended_at_ms / 1000
+        if held.lesson.state == "waiting" or ended_s is None or ended_s > self._bounds.after_end_s:
+            raise PeerError("The lesson is not live, nor has it just been.", status=409, code="not_live")
+
+    def _take_place(self, stream: _Open) -> None:
+        """Raises PeerError 503 when the server, the lesson or the link has too many already."""
+        owner = stream.owner
+        if owner.participant:
+            # A page asks again when its connection has died; the dead one would hold its place for a minute.
+            for older in [one for one in self._open if (one.owner, one.rendition) == (owner, stream.rendition)]:
+                _abort(older)
+                self._open.discard(older)
+        bounds, of_lesson = self._bounds, [one for one in self._open if one.owner.lesson == owner.lesson]
+        if len(self._open) >= bounds.streams:
+            raise PeerError("Too many classrooms catch up now.", status=503, code="too_many_streams")
+        if len(of_lesson) >= bounds.lesson_streams:
+            raise PeerError("Too many classrooms of this lesson catch up now.", status=503, code="too_many_streams")
+        if not owner.participant and sum(one.owner == owner for one in of_lesson) >= bounds.link_streams:
+            raise PeerError(
+                "Too many streams of this link; a page's media token has places of its own.",
+                status=503,
+                code="too_many_streams",
+            )
+        self._open.add(stream)
 
     async def _serve(self, stream: _Open, lesson: str, from_ms: int, rendition: Rendition) -> web.StreamResponse:
         request = stream.request

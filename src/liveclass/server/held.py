@@ -37,7 +37,11 @@ class Page:
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A lesson in memory and everything attached to it."""
+    """A lesson in memory and everything attached to it.
+
+    Attributes:
+        ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
+    """
 
     lesson: Lesson
     used_at: float
@@ -49,6 +53,7 @@ class Held:
     saving_calls: bool = False
     changed_at: float | None = None
     deleted: bool = False
+    ended_at_ms: int | None = None
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -68,10 +73,11 @@ def info_of(row: LessonRow) -> LessonInfo:
         title=row.title,
         state=row.state,
         language=row.language,
-        starts_at_ms=_ms(row.starts_at),
-        started_at_ms=_ms(row.started_at),
+        starts_at_ms=as_ms(row.starts_at),
+        started_at_ms=as_ms(row.started_at),
     )
 
 
-def _ms(moment: datetime | None) -> int | None:
+def as_ms(moment: datetime | None) -> int | None:
+    """Milliseconds since 1970."""
     return None if moment is None else int(moment.timestamp() * 1000)

@@ -43,7 +43,7 @@ from liveclass.lesson.state import Lesson, Limits
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, MediaPlane, Person, SlotView
 from liveclass.relay.source import SourceKind
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
-from liveclass.server.held import Held, Page, SessionRecord, encode, info_of
+from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
 from liveclass.server.keeper import Keeper
 from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
@@ -213,7 +213,7 @@ class Lessons:
     async def _load(self, row: LessonRow) -> Held:
         snapshot = await asyncio.to_thread(self._snapshots.read, row.id)
         lesson = Lesson(info_of(row), self._limits, self._monotonic(), snapshot=snapshot)
-        held = Held(lesson, self._monotonic())
+        held = Held(lesson, self._monotonic(), ended_at_ms=as_ms(row.ended_at))
         lesson.set_recording(self._recording_info(self.recordings.status(row.id)))
         self._held[row.id] = held
         return held
@@ -353,6 +353,7 @@ class Lessons:
                 page.connection.send(text)
 
     def _ended(self, held: Held, at_ms: int) -> None:
+        held.ended_at_ms = at_ms
         self._store_state(held, "ended", at_ms)
         if held.sink is not None:
             self.media.remove_sink(held.id, held.sink)

@@ -51,7 +51,12 @@ class Welcomes:
         member = lesson.member(who)
         if member is None:
             raise PeerError("There is no such participant in this lesson.", status=404, code="participant_unknown")
-        catchup = self._settings.record and self._settings.catchup_streams and lesson.state != "ended"
+        after_s = 0.0 if held.ended_at_ms is None else self._wall() - held.ended_at_ms / 1000
+        catchup = (
+            self._settings.record
+            and self._settings.catchup_streams
+            and (lesson.state != "ended" or after_s <= self._settings.catchup_after_end_s)
+        )
         return Welcome(
             you=who,
             role=member.role,
@@ -64,6 +69,7 @@ class Welcomes:
             server_time_ms=int(self._wall() * 1000),
             replay_url=self.replay_url(held, member.role),
             catchup_url=f"/api/catchup/{held.id}" if catchup else "",
+            ended_at_ms=held.ended_at_ms,
             ice_servers=list(self._ice_servers(who)),
         )
 

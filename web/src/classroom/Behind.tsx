@@ -19,6 +19,7 @@ export function behindText(seconds: number): string {
 }
 
 export function Behind({ model }: { readonly model: ClassroomModel }): JSX.Element | null {
+  if (model.hearing.finishing.value) return <Finishing model={model} />;
   const behind = model.hearing.behindS.value;
   if (!model.hearing.playsRecording.value || behind === null) return null;
   const stays = model.hearing.phase.value === "following";
@@ -29,6 +30,19 @@ export function Behind({ model }: { readonly model: ClassroomModel }): JSX.Eleme
         <span role="status">{stays ? t("class.behind.stay") : behindText(behind)}</span>
       </p>
       {!stays && <Button label={t("class.behind.jump")} look="primary" onPress={() => model.hearing.jump()} test="jump" />}
+    </div>
+  );
+}
+
+/** The lesson is over for the others. */
+function Finishing({ model }: { readonly model: ClassroomModel }): JSX.Element {
+  return (
+    <div class="behind" data-test="behind" data-phase="finishing">
+      <p class="behind-words">
+        <Icon name="wait" />
+        <span role="status">{t("class.behind.over")}</span>
+      </p>
+      <Button label={t("class.behind.stop")} look="primary" onPress={() => model.hearing.jump()} test="stop" />
     </div>
   );
 }

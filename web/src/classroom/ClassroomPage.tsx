@@ -24,8 +24,8 @@ export function ClassroomPage({ model }: { readonly model: ClassroomModel }): JS
     return <Refused reason={signalling.reason.value} onRetry={() => signalling.start()} />;
   }
   const state = view.value?.lesson.state;
-  // What is in hand of the recording is heard to its end.
-  if (state === "ended" && !model.hearing.playsRecording.value) return <Ended model={model} />;
+  // What was missed is heard to its end.
+  if (state === "ended" && !model.hearing.finishing.value) return <Ended model={model} />;
   if (state === "live" || state === "ended") return <Live model={model} />;
   return <Waiting model={model} />;
 }

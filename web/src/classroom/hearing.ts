@@ -2,10 +2,12 @@
  * measurements and orders between the rules (`catchup`, `playout`) and the browser; it decides nothing itself. */
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import { begun, type CatchUp, jumped, type Orders, orders, type Phase, type Seen, step } from "../lib/catchup";
+import { begun, type CatchUp, jumped, mark, type Phase, type Seen, step, WORTH_MS } from "../lib/catchup";
 import { KEEP_EVERY_MS, keepHeard, recallHeard } from "../lib/catchup-heard";
-import { between, type Look, NOTHING, read, type Reading } from "../lib/catchup-look";
+import { between, type Look, NOTHING, read, type Reading, signs } from "../lib/catchup-look";
+import { listens, type Orders, orders } from "../lib/catchup-orders";
 import { CatchUpPlayer } from "../lib/catchup-player";
+import { canCatchUp } from "../lib/catchup-stream";
 import type { LivePage } from "../lib/live-page";
 import type { Meter } from "../lib/meter";
 import { type Depth, deepened, JUDGED_FROM_MS, mustFlush, START, WARM_UP_FOR_MS, WARM_UP_MS } from "../lib/playout";
@@ -16,6 +18,8 @@ import { watched } from "../lib/stats";
 const LOOK_EVERY_MS = 250;
 /** How often the depth of the jitter buffer is judged. */
 const JUDGE_EVERY_MS = 2_000;
+/** A room that cannot play the recording is told for so long where it finds what it missed. */
+const TOLD_FOR_MS = 20_000;
 
 export interface HearingPorts {
   /** Somebody's sound should arrive. */
@@ -38,6 +42,10 @@ export class Hearing {
   readonly soundOnly = signal(false);
   /** Something was heard since the page was opened, or nothing was to be heard. */
   readonly begun = signal(false);
+  /** Something was missed just now that this browser cannot play: the replay has it. */
+  readonly inReplay = signal(false);
+  /** The lesson is over, and the room still hears what it missed of it, or waits for that. */
+  readonly finishing = computed(() => this.page.lessonState.value === "ended" && this.phase.value !== "live");
   readonly player: CatchUpPlayer;
   /** What of the recording is in sight now, if anything. */
   readonly picture = computed(() => this.player.picture.value);
@@ -58,15 +66,27 @@ export class Hearing {
   private flushed = false;
   private jumpWanted = false;
   private looking = false;
+  /** When anything came from the server last, on the steady clock, and what had come over the connection by then. */
+  private lifeAtMs = -Infinity;
+  private signs = 0;
+  /** The page was refused: when it is let in again, it asks anew what the room has heard, perhaps by another window. */
+  private refused = false;
+  /** The media token was not taken; the link itself may still open the door. */
+  private deniedToken = "";
+  private toldUntilMs = 0;
 
   constructor(
     private readonly page: LivePage,
     private readonly ports: HearingPorts,
-    meter: Meter,
+    private readonly meter: Meter,
   ) {
     this.player = new CatchUpPlayer({
       url: () => page.signalling.access.peek()?.catchupUrl ?? "",
-      token: () => page.link.token,
+      token: () => (page.token() === this.deniedToken ? page.link.token : page.token()),
+      denied: (token) => {
+        this.deniedToken = token;
+        return token !== page.link.token;
+      },
       received: (bytes) => meter.add(bytes),
       reached: () => this.reached(),
     });
@@ -113,14 +133,18 @@ export class Hearing {
 
   private async beat(): Promise<void> {
     if (this.looking) return;
-    const live = this.page.lessonState.peek() === "live" || (this.page.view.peek() === null && this.state.heardMs !== null);
-    // A lesson that has ended is played to its end from what is in hand.
-    if (this.page.left.peek() || (!live && !this.playsRecording.peek())) {
+    const { page } = this;
+    // Until the greeting, the reason why the page was refused still holds.
+    const refused = page.signalling.reason.peek() !== "";
+    const heard = this.state.heardMs !== null || this.refused;
+    if (!listens({ left: page.left.peek(), refused, lesson: page.lessonState.peek(), heard })) {
+      this.refused = this.refused || refused;
       this.rest();
       return;
     }
     this.looking = true;
     try {
+      if (this.refused) await this.resume();
       await this.takeLook();
     } catch {
       // The connection closed while it was read.
@@ -129,6 +153,11 @@ export class Hearing {
       this.looking = false;
     }
     this.advance();
+  }
+
+  private async resume(): Promise<void> {
+    this.refused = false;
+    this.state = begun(await recallHeard(this.page.link.lesson, () => this.keptOffset()), performance.now());
   }
 
   private rest(): void {
@@ -141,6 +170,7 @@ export class Hearing {
     this.playsRecording.value = false;
     this.stalled.value = false;
     this.lostSinceMs.value = null;
+    this.inReplay.value = false;
     this.watchLive.value = true;
     this.soundOnly.value = false;
     this.page.sound.quiet.value = false;
@@ -155,12 +185,21 @@ export class Hearing {
     if (pc === null || seat === undefined || mid === null) {
       this.reading = null;
       this.look = NOTHING;
+      this.noteSigns(pc === null ? 0 : await signs(pc));
       return;
     }
     const silent = this.look.packets === 0;
     const reading = await read(pc, seat, page.subscriber.session.id.peek(), silent);
     this.look = between(this.reading, reading);
     this.reading = reading;
+    if (reading.signs !== null) this.noteSigns(reading.signs);
+    if (this.look.packets > 0) this.lifeAtMs = performance.now();
+  }
+
+  /** A new connection counts anew. */
+  private noteSigns(signs: number): void {
+    if (signs > this.signs) this.lifeAtMs = performance.now();
+    this.signs = signs;
   }
 
   private seen(): Seen {
@@ -175,7 +214,9 @@ export class Hearing {
       delayMs: look.delayMs,
       playsMs: look.playsMs,
       alive: look.alive && rung !== "reconnecting",
+      lifeAtMs: Math.max(this.lifeAtMs, page.signalling.heardAtMs ?? -Infinity),
       called: this.ports.called(),
+      endedAtMs: page.lessonState.peek() === "ended" ? this.endedAtMs() : null,
       rung,
       recorded: this.player.recorded(),
     };
@@ -186,6 +227,12 @@ export class Hearing {
     const before = this.state;
     this.state = this.jumpWanted ? jumped(this.state, seen) : step(this.state, seen);
     this.jumpWanted = false;
+    if (this.state.opening !== before.opening) this.player.want(null);
+    this.tell(before, seen);
+    if (seen.endedAtMs !== null && this.state.phase === "live") {
+      this.finish(seen.endedAtMs);
+      return;
+    }
     // The first packet after a silence is the sign that the link is back.
     if (before.phase === "lost" && before.flowsSinceMs === null && this.state.flowsSinceMs !== null) {
       this.player.hurry();
@@ -194,6 +241,23 @@ export class Hearing {
     this.obey(seen);
     this.keep(seen);
     this.judge(seen);
+  }
+
+  private endedAtMs(): number {
+    return this.page.view.peek()?.endedAtMs ?? Date.now() + (this.keptOffset() ?? 0);
+  }
+
+  /** The lesson is heard to its end, or as much of it as the room wants: that is kept too. */
+  private finish(endedAtMs: number): void {
+    if (this.orders !== null) keepHeard(this.page.link.lesson, endedAtMs, this.keptOffset() ?? 0);
+    this.rest();
+  }
+
+  private tell(before: CatchUp, seen: Seen): void {
+    const back = before.phase === "lost" && this.state.phase === "live" && before.heardMs !== null && this.state.heardMs !== null;
+    const missedMs = back ? (this.state.heardMs ?? 0) - (before.heardMs ?? 0) : 0;
+    if (missedMs > WORTH_MS && !canCatchUp() && seen.endedAtMs === null) this.toldUntilMs = seen.nowMs + TOLD_FOR_MS;
+    this.inReplay.value = seen.nowMs < this.toldUntilMs;
   }
 
   private obey(seen: Seen): void {
@@ -212,17 +276,18 @@ export class Hearing {
     });
     // The first sound has the link for itself while a page opens.
     if (this.page.settled.peek() || now.from === null) this.player.want(now.from);
-    const link = this.page.view.peek()?.link?.kbps ?? null;
-    this.player.play(now.rate, link);
+    const wanted = this.meter.ceiling.peek() !== "sound";
+    this.player.play(now.rate, { wanted, kbps: this.page.view.peek()?.link?.kbps ?? null });
     if (this.player.blocked.peek()) this.page.sound.blocked.value = true;
     this.page.sound.quiet.value = now.quiet;
   }
 
   private keep(seen: Seen): void {
-    if (this.state.heardMs === null || seen.nowMs - this.keptAtMs < KEEP_EVERY_MS) return;
+    const heardMs = mark(this.state);
+    if (heardMs === null || seen.nowMs - this.keptAtMs < KEEP_EVERY_MS) return;
     this.keptAtMs = seen.nowMs;
     const offset = this.keptOffset() ?? 0;
-    keepHeard(this.page.link.lesson, this.state.heardMs, offset);
+    keepHeard(this.page.link.lesson, heardMs, offset);
     remember("clock", String(Math.round(offset)));
   }
 

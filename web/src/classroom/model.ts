@@ -37,7 +37,7 @@ export class ClassroomModel {
   readonly entered = signal(false);
   /** Whether a press is needed is not known yet. */
   readonly probing = signal(true);
-  readonly receiving = signal<Required<Receiving>>({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null });
+  readonly receiving = signal<Required<Receiving>>({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null, saves_data: false });
   readonly renewing = signal(false);
 
   readonly me = computed(() => {
@@ -60,7 +60,7 @@ export class ClassroomModel {
   readonly mediaLost = computed(() => this.page.subscriber.session.phase.value !== "up");
   readonly sentence = computed((): Sentence | null =>
     classroomSentence({
-      live: this.page.lessonState.value === "live",
+      live: this.page.lessonState.value === "live" || this.hearing.finishing.value,
       everConnected: this.page.view.value !== null && !this.firstSound.value,
       signallingLost: this.page.signallingLost.value,
       mediaLost: this.mediaLost.value,
@@ -73,6 +73,7 @@ export class ClassroomModel {
       soundOnly: this.meter.state.value === "spent" ? "spent" : this.meter.saving.value ? "chosen" : "",
       budgetNear: this.meter.state.value === "near",
       fromRecording: this.hearing.playsRecording.value,
+      missedInReplay: this.hearing.inReplay.value && this.page.view.value?.recording.state === "recording",
       recordingAwaited: this.hearing.stalled.value || this.hearing.lostSinceMs.value !== null,
     }),
   );
@@ -240,7 +241,7 @@ export class ClassroomModel {
       };
       page.signalling.send({ type: "set_devices", devices });
     });
-    effect(() => keepScreenOn(page.lessonState.value === "live" && !page.left.value));
+    effect(() => keepScreenOn((page.lessonState.value === "live" || this.hearing.finishing.value) && !page.left.value));
     setInterval(() => void this.report(), REPORT_EVERY_MS);
     navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.plugged());
   }
@@ -294,6 +295,7 @@ export class ClassroomModel {
       loss_percent: null,
       behind_s: null,
       used_mb: null,
+      saves_data: false,
     };
     if (pc !== null && !this.mediaLost.peek()) {
       try {
@@ -311,7 +313,7 @@ export class ClassroomModel {
       }
     }
     if (this.hearing.playsRecording.peek()) found = this.fromRecording(found);
-    found = { ...found, used_mb: this.meter.usedMb.peek() };
+    found = { ...found, used_mb: this.meter.usedMb.peek(), saves_data: this.meter.ceiling.peek() === "sound" };
     // Sound that arrives and is not played is heard by nobody.
     if (found.sound !== "off" && (page.sound.blocked.peek() || !this.entered.peek())) found = { ...found, sound: "none" };
     found = { ...found, sound: this.sound.next(found.sound), picture: this.picture.next(found.picture) };

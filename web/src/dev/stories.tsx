@@ -133,7 +133,7 @@ function settle(page: LivePage, view: LessonView | null, net: string): void {
 
 const teacher = (devices: Participant["devices"]): Participant => person("t1", "teacher", word("王小雨", "Xiaoyu"), { devices });
 const called = { called: true, devices: { microphone: true, camera: true } };
-const good = { sound: "good", picture: "good", delay_ms: 310, kbps: 412, loss_percent: 1.4, behind_s: null, used_mb: 12.4 } as const;
+const good = { sound: "good", picture: "good", delay_ms: 310, kbps: 412, loss_percent: 1.4, behind_s: null, used_mb: 12.4, saves_data: false } as const;
 
 function classrooms(): Participant[] {
   return [
@@ -152,6 +152,7 @@ function manyRooms(): Participant[] {
     { link: { rung: "reduced", kbps: 420, loss_percent: 3.1 }, receiving: { ...good, delay_ms: 1_600, kbps: 260 } },
     { link: { rung: "screen", kbps: 260, loss_percent: 6 }, receiving: { ...good, picture: "none" } },
     { link: { rung: "sound", kbps: 90, loss_percent: 8 }, receiving: { ...good, picture: "none" } },
+    { link: { rung: "sound", kbps: 1_900, loss_percent: 0 }, receiving: { ...good, picture: "none", saves_data: true } },
     { link: { rung: "thin", kbps: 52, loss_percent: 12.5 }, receiving: { ...good, picture: "none" } },
     { link: { rung: "full", kbps: 700, loss_percent: 1 }, receiving: { ...good, behind_s: 244 } },
     { link: { rung: "reconnecting" }, receiving: { sound: "none", picture: "none" } },
@@ -160,7 +161,7 @@ function manyRooms(): Participant[] {
   return Array.from({ length: 21 }, (_, n): Participant => {
     const place = places[n % places.length] ?? "";
     const name = word(`${place}小学 ${1 + Math.floor(n / 7)} 年级`, `${place} School, Grade ${1 + Math.floor(n / 7)}`);
-    return person(`m${n}`, "classroom", name, n < 7 ? links[n] : { receiving: good });
+    return person(`m${n}`, "classroom", name, n < 8 ? links[n] : { receiving: good });
   });
 }
 
@@ -207,6 +208,20 @@ function classStory(): ClassroomModel {
       model.hearing.playsRecording.value = true;
       model.hearing.behindS.value = 6;
       model.hearing.phase.value = "following";
+    },
+    "class-finishing": () => {
+      settle(model.page, lesson("ended", "c1", [teacher(both), mine]), "");
+      model.hearing.playsRecording.value = true;
+      model.hearing.phase.value = "catching";
+    },
+    "class-finishing-cut": () => {
+      settle(model.page, lesson("ended", "c1", [teacher(both), mine]), "lost");
+      model.hearing.phase.value = "lost";
+      model.hearing.lostSinceMs.value = performance.now() - 72_000;
+    },
+    "class-missed": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      model.hearing.inReplay.value = true;
     },
     "class-cut": () => {
       settle(model.page, live([teacher(both), mine]), "");
@@ -280,7 +295,7 @@ function teachStory(): TeachModel {
     },
     "teach-many": () => settle(model.page, live(manyRooms()), ""),
     "teach-figures": () => {
-      settle(model.page, live(manyRooms().slice(4, 7)), "");
+      settle(model.page, live(manyRooms().slice(5, 8)), "");
       setTimeout(() => document.querySelectorAll<HTMLButtonElement>(".figures").forEach((one) => one.click()), 50);
     },
     "teach-uplink": () => {

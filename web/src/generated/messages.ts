@@ -28,6 +28,7 @@ export interface Devices {
  *     behind_s: how far what the room hears lies behind the live lesson while it catches up from the recording; null
  *         when it is live.
  *     used_mb: what this lesson has cost the room's data plan so far, megabytes.
+ *     saves_data: the room wants sound only, by choice or because its data budget is spent.
  */
 export interface Receiving {
   sound?: Quality;
@@ -37,6 +38,7 @@ export interface Receiving {
   loss_percent?: number | null;
   behind_s?: number | null;
   used_mb?: number | null;
+  saves_data?: boolean;
 }
 
 /**
@@ -199,8 +201,9 @@ export interface IceServer {
  *     media_token: the bearer token for this participant's WHIP and WHEP requests.
  *     replay_url: set for teachers; for classrooms once the lesson is over, where the server opens replays to them.
  *     server_time_ms: so that pages with a wrong clock count down rightly.
- *     catchup_url: where a live lesson's missed minutes are streamed from (`docs/api.md`); empty where nothing is
- *         recorded.
+ *     catchup_url: where the lesson's missed minutes are streamed from (`docs/api.md`), also for a while after its
+ *         end; empty where nothing is recorded.
+ *     ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
  *     ice_servers: for networks that let no UDP through; empty where the server has none.
  */
 export interface Welcome {
@@ -217,6 +220,7 @@ export interface Welcome {
   replay_url: string;
   catchup_url: string;
   ice_servers: readonly IceServer[];
+  ended_at_ms: number | null;
 }
 
 export interface LessonChanged {

@@ -164,6 +164,7 @@ export default {
     "tile.rung.sound": "网络较弱，只有声音",
     // Sound only though the network could carry more: the room saves data.
     "tile.rung.sound.chosen": "现在只听声音",
+    "tile.rung.sound.saves": "教室在节省流量，只听声音",
     "tile.rung.thin": "网络很弱，只保声音",
     "tile.rung.reconnecting": "断开了，正在自动重连",
     // A room that plays what it missed, and the button that ends it.
@@ -276,6 +277,9 @@ export default {
     "class.behind.stay": "比直播晚几秒，声音更完整",
     "class.behind.lost": "网络断了，正在自动重连，不会落下内容",
     "class.behind.jump": "跳到直播",
+    "class.behind.over": "已经下课，正在补看刚才落下的内容",
+    "class.behind.stop": "不看了",
+    "class.missed.replay": "刚才没听到的内容，可以看回放补上",
     "class.behind.picture": "补看的画面",
     "class.budget.near": "这节课的流量快用完了",
     "class.budget.spent": "这节课的流量用完了，后面只听声音",

@@ -1,6 +1,6 @@
 /** What this room heard last, kept in the browser, so that a PC that was switched off knows what it has missed. */
 
-import { NEWCOMER_AFTER_MS } from "./catchup";
+import { LESSON_AT_MOST_MS } from "./catchup";
 import { note, noted } from "./lasting";
 import { recall, remember } from "./storage";
 
@@ -12,7 +12,8 @@ export function kept(wallMs: number, offsetMs: number): string {
   return `${Math.round(wallMs)},${Math.round(offsetMs)}`;
 }
 
-/** What `text` says was heard last, if that is recent enough to go on from.
+/** What `text` says was heard last in this lesson, if a lesson can be that long: a room that was away for most of it may
+ * still jump, and whoever wants the rest has it.
  *
  * @param now this computer's clock, ms since 1970
  * @param offsetMs what to add to have the server's clock, null while it is not known: then the kept one is taken
@@ -23,7 +24,7 @@ export function lastHeard(text: string | null, now: number, offsetMs: number | n
   const wall = Number(match[1]);
   const age = now + (offsetMs ?? Number(match[2])) - wall;
   // A computer without a clock battery wakes up in another year: then nothing is known, and the room starts live.
-  return age >= 0 && age <= NEWCOMER_AFTER_MS ? wall : null;
+  return age >= 0 && age <= LESSON_AT_MOST_MS ? wall : null;
 }
 
 const key = (lesson: string): string => `heard.${lesson}`;

@@ -58,25 +58,28 @@ export function between(before: Reading | null, after: Reading): Look {
   };
 }
 
+/** All that came over the connection: it grows while the connection lives. */
+export async function signs(pc: RTCPeerConnection): Promise<number> {
+  let seen = 0;
+  (await pc.getStats()).forEach((entry: Entry) => {
+    if (entry["type"] === "transport") seen += number(entry, "bytesReceived");
+    if (entry["type"] === "candidate-pair") seen += number(entry, "responsesReceived");
+  });
+  return seen;
+}
+
 function number(entry: Entry, name: string): number {
   const value = entry[name];
   return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }
 
-/** Read the sound of `seat`. `signs` true: also whether anything at all arrives, which costs a reading of the whole
+/** Read the sound of `seat`. `all` true: also whether anything at all arrives, which costs a reading of the whole
  *  connection. */
-export async function read(pc: RTCPeerConnection, seat: Seat, session: string, signs: boolean): Promise<Reading> {
+export async function read(pc: RTCPeerConnection, seat: Seat, session: string, all: boolean): Promise<Reading> {
   const merged: Record<string, unknown> = {};
   (await seat.receiver.getStats()).forEach((entry: Entry) => {
     if (entry["type"] === "track" || entry["type"] === "inbound-rtp") Object.assign(merged, entry);
   });
-  let seen = 0;
-  if (signs) {
-    (await pc.getStats()).forEach((entry: Entry) => {
-      if (entry["type"] === "transport") seen += number(entry, "bytesReceived");
-      if (entry["type"] === "candidate-pair") seen += number(entry, "responsesReceived");
-    });
-  }
   return {
     // After a flush the browser counts anew under another SSRC's entry or the same one: both start afresh.
     id: `${session}.${seat.mid}`,
@@ -87,6 +90,6 @@ export async function read(pc: RTCPeerConnection, seat: Seat, session: string, s
     emitted: number(merged, "jitterBufferEmittedCount"),
     jitterMs: number(merged, "jitter") * 1000,
     playsMs: playoutWall(merged["estimatedPlayoutTimestamp"]),
-    signs: signs ? seen : null,
+    signs: all ? await signs(pc) : null,
   };
 }

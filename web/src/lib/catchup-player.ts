@@ -19,8 +19,17 @@ const PICTURE_AGAIN_MS = 20_000;
 /** The picture is moved when it is off by more; below it, it runs a little faster or slower. */
 const JUMP_S = 1;
 
-/** May the picture be fetched beside the sound? `kbps` is what the link is known to carry; null when unknown. */
-export function pictureFits(open: boolean, aheadS: number, kbps: number | null, nowMs: number, notBeforeMs: number): boolean {
+/** What the picture depends on. */
+export interface Room {
+  /** The room wants pictures: it neither saves data nor has spent its budget. */
+  readonly wanted: boolean;
+  /** What the link is known to carry; null when unknown. */
+  readonly kbps: number | null;
+}
+
+/** May the picture be fetched beside the sound? */
+export function pictureFits(open: boolean, aheadS: number, { wanted, kbps }: Room, nowMs: number, notBeforeMs: number): boolean {
+  if (!wanted) return false;
   if (open) return aheadS >= SOUND_SHORT_S;
   if (nowMs < notBeforeMs || aheadS < SOUND_IN_HAND_S) return false;
   if (aheadS >= PLENTY_S) return true;
@@ -73,7 +82,7 @@ export class CatchUpPlayer {
   }
 
   /** Play at `rate`, 0: wait. Call it some times a second: it also keeps the picture with the sound. */
-  play(rate: number, kbps: number | null): void {
+  play(rate: number, room: Room): void {
     if (!this.sound.opened || rate === 0) {
       if (this.playing) this.audio.pause();
       this.playing = false;
@@ -89,7 +98,7 @@ export class CatchUpPlayer {
       );
     }
     this.playing = true;
-    this.show(rate, kbps);
+    this.show(rate, room);
   }
 
   setVolume(volume: number): void {
@@ -108,12 +117,12 @@ export class CatchUpPlayer {
     if (!this.playing) this.audio.play().catch(() => undefined);
   }
 
-  private show(rate: number, kbps: number | null): void {
+  private show(rate: number, room: Room): void {
     const now = performance.now();
-    const fits = pictureFits(this.frames.opened, this.sound.aheadS(), kbps, now, this.pictureNotBeforeMs);
+    const fits = pictureFits(this.frames.opened, this.sound.aheadS(), room, now, this.pictureNotBeforeMs);
     const at = this.sound.atMs();
     if (!fits || at === null) {
-      if (this.frames.opened) this.pictureNotBeforeMs = now + PICTURE_AGAIN_MS;
+      if (this.frames.opened && room.wanted) this.pictureNotBeforeMs = now + PICTURE_AGAIN_MS;
       this.frames.close();
       this.picture.value = null;
       return;

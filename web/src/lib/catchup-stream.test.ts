@@ -22,11 +22,12 @@ test("a part is read from its header, and nothing else is", () => {
   for (const wrong of [null, "", "1", "a:b", "1:2:3", "-1:5"]) expect(parsePart(wrong)).toBeNull();
 });
 
-test("what was heard is gone on from while it is recent, and never from a clock that makes no sense", () => {
+test("what was heard is gone on from for as long as a lesson can be, and never from a clock that makes no sense", () => {
   const now = 1_800_000_000_000;
   expect(lastHeard(kept(now - 60_000, 0), now, null)).toBe(now - 60_000);
   expect(lastHeard(kept(now - 60_000, 5_000), now - 5_000, null)).toBe(now - 60_000);
-  expect(lastHeard(kept(now - 16 * 60_000, 0), now, 0)).toBeNull();
+  expect(lastHeard(kept(now - 3 * 3_600_000, 0), now, 0)).toBe(now - 3 * 3_600_000);
+  expect(lastHeard(kept(now - 13 * 3_600_000, 0), now, 0)).toBeNull();
   expect(lastHeard(kept(now + 60_000, 0), now, 0)).toBeNull();
   expect(lastHeard(null, now, 0)).toBeNull();
   expect(lastHeard("junk", now, 0)).toBeNull();
@@ -46,13 +47,18 @@ test("silence on a connection that lives is not this room's", () => {
 });
 
 test("the picture is fetched only where it leaves room for the sound", () => {
-  expect(pictureFits(false, 4, 300, 0, 0)).toBe(true);
-  expect(pictureFits(false, 4, 120, 0, 0)).toBe(false);
-  expect(pictureFits(false, 5, 120, 0, 0)).toBe(true);
-  expect(pictureFits(false, 1, 300, 0, 0)).toBe(false);
-  expect(pictureFits(false, 5, 300, 1_000, 2_000)).toBe(false);
-  expect(pictureFits(true, 2, null, 0, 0)).toBe(true);
-  expect(pictureFits(true, 0.5, 900, 0, 0)).toBe(false);
+  expect(pictureFits(false, 4, { wanted: true, kbps: 300 }, 0, 0)).toBe(true);
+  expect(pictureFits(false, 4, { wanted: true, kbps: 120 }, 0, 0)).toBe(false);
+  expect(pictureFits(false, 5, { wanted: true, kbps: 120 }, 0, 0)).toBe(true);
+  expect(pictureFits(false, 1, { wanted: true, kbps: 300 }, 0, 0)).toBe(false);
+  expect(pictureFits(false, 5, { wanted: true, kbps: 300 }, 1_000, 2_000)).toBe(false);
+  expect(pictureFits(true, 2, { wanted: true, kbps: null }, 0, 0)).toBe(true);
+  expect(pictureFits(true, 0.5, { wanted: true, kbps: 900 }, 0, 0)).toBe(false);
+});
+
+test("a room that saves data, or has spent its budget, fetches no picture of the recording", () => {
+  expect(pictureFits(false, 9, { wanted: false, kbps: 3_000 }, 0, 0)).toBe(false);
+  expect(pictureFits(true, 9, { wanted: false, kbps: 3_000 }, 0, 0)).toBe(false);
 });
 
 test("of two places where it was kept, the one that was written last counts", () => {

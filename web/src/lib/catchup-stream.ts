@@ -29,6 +29,8 @@ export type Rendition = "sound" | "picture";
 export interface StreamPorts {
   readonly url: () => string;
   readonly token: () => string;
+  /** The server does not take this token (any more); true when there is another one to ask with. */
+  readonly denied: (token: string) => boolean;
   /** Bytes that arrived. */
   readonly received: (bytes: number) => void;
   /** The first byte of an answer: the network is there. */
@@ -138,7 +140,7 @@ export class CatchUpStream {
 
   /** Seconds in hand after what plays now. */
   aheadS(): number {
-    return this.sought ? Math.max(0, this.endS() - this.element.currentTime) : 0;
+    return this.sought && !this.element.ended ? Math.max(0, this.endS() - this.element.currentTime) : 0;
   }
 
   private prepare(): void {
@@ -168,6 +170,7 @@ export class CatchUpStream {
   private tick(): void {
     const now = performance.now();
     this.mind();
+    if (this.trouble !== "") this.closeSource();
     if (this.winner !== null) {
       if (now - this.lastByteMs < SILENT_FOR_MS) return;
       this.winner.abort();
@@ -189,9 +192,10 @@ export class CatchUpStream {
     const abort = new AbortController();
     this.asking.push(abort);
     const timer = setTimeout(() => abort.abort(), ANSWER_WITHIN_MS);
+    const token = this.ports.token();
     try {
       const response = await fetch(`${this.ports.url()}?from=${Math.round(this.nextMs())}&rendition=${this.rendition}`, {
-        headers: { Authorization: `Bearer ${this.ports.token()}` },
+        headers: { Authorization: `Bearer ${token}` },
         credentials: "omit",
         cache: "no-store",
         signal: abort.signal,
@@ -200,7 +204,7 @@ export class CatchUpStream {
       this.ports.reached();
       if (abort.signal.aborted || this.fromMs === null) return;
       if (!response.ok) {
-        this.refused(response.status);
+        this.refused(response.status, token);
         return;
       }
       if (this.winner !== null || response.body === null) {
@@ -222,8 +226,9 @@ export class CatchUpStream {
     }
   }
 
-  private refused(status: number): void {
-    if (status === 409) this.trouble = "over";
+  private refused(status: number, token: string): void {
+    if (status === 401 && this.ports.denied(token)) this.askAtMs = 0;
+    else if (status === 409) this.trouble = "over";
     else if (status === 503 || status === 429) this.askAtMs = performance.now() + FULL_RETRY_MS;
     else if (status < 500) this.trouble = "none";
   }
@@ -313,6 +318,13 @@ export class CatchUpStream {
       if (element.currentTime >= before - HOLE_S && element.currentTime < buffered.start(i)) element.currentTime = buffered.start(i) + 0.01;
     }
     this.forget(KEEP_PLAYED_S);
+  }
+
+  /** Nothing follows: without knowing that, an element stops short of its last words. */
+  private closeSource(): void {
+    const { source, buffer } = this;
+    if (source?.readyState !== "open" || buffer === null || buffer.updating || this.waiting.length > 0) return;
+    source.endOfStream();
   }
 
   private forget(keepS: number): void {

@@ -20,6 +20,7 @@ const WELCOME: Welcome = {
   replay_url: "",
   catchup_url: "/api/catchup/l",
   ice_servers: [],
+  ended_at_ms: null,
 };
 
 function told(...messages: ServerMessage[]): LessonView {
@@ -86,7 +87,7 @@ test("slots outlive a reconnect of the socket, as the media does", () => {
 
 test("omitted fields are false, off and unknown", () => {
   expect(devicesOf(person("x"))).toEqual({ microphone: false, camera: false, screen: false });
-  expect(receivingOf(person("x"))).toEqual({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null });
+  expect(receivingOf(person("x"))).toEqual({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null, saves_data: false });
 });
 
 test("of two readings of the server's clock the one that came faster counts, until a clock was set anew", () => {
@@ -94,4 +95,11 @@ test("of two readings of the server's clock the one that came faster counts, unt
   expect(at(700)?.clockOffsetMs).toBe(1_000);
   expect(at(1_300)?.clockOffsetMs).toBe(1_300);
   expect(at(90_000)?.clockOffsetMs).toBe(90_000);
+});
+
+test("a page knows when the lesson ended, whether it was there or comes later", () => {
+  const ended = { ...WELCOME.lesson, state: "ended" } as const;
+  expect(told().endedAtMs).toBeNull();
+  expect(told({ type: "lesson_changed", lesson: ended }).endedAtMs).toBe(5_000);
+  expect(told({ ...WELCOME, lesson: ended, ended_at_ms: 3_000 }, { type: "lesson_changed", lesson: ended }).endedAtMs).toBe(3_000);
 });

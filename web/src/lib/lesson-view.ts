@@ -32,6 +32,8 @@ export interface LessonView {
   readonly clockOffsetMs: number;
   /** What this page's own downlink carries, as the relay sees it; null until it is told. */
   readonly link?: LinkState | null;
+  /** When the lesson ended, by the server's clock, ms since 1970; null while it has not. */
+  readonly endedAtMs?: number | null;
 }
 
 /** The view after `message`; null until the first `welcome`. `now` is the page's clock in milliseconds since 1970. */
@@ -45,13 +47,14 @@ export function applied(view: LessonView | null, message: ServerMessage, now: nu
       replayUrl: message.replay_url ?? "",
       slots: view?.slots ?? [],
       clockOffsetMs: clockOffset(view, message.server_time_ms - now),
+      endedAtMs: message.ended_at_ms ?? null,
       link: message.participants.find((one) => one.id === message.you)?.link ?? null,
     };
   }
   if (view === null) return null;
   switch (message.type) {
     case "lesson_changed":
-      return { ...view, lesson: message.lesson };
+      return { ...view, lesson: message.lesson, endedAtMs: endOf(view, message.lesson, now) };
     case "participant_changed":
       return { ...view, participants: withParticipant(view.participants, message.participant) };
     case "participant_left":
@@ -69,6 +72,11 @@ export function applied(view: LessonView | null, message: ServerMessage, now: nu
     default:
       return view;
   }
+}
+
+/** A page that is told of the end is told at once. */
+function endOf(view: LessonView, lesson: LessonInfo, now: number): number | null {
+  return lesson.state === "ended" ? (view.endedAtMs ?? now + view.clockOffsetMs) : null;
 }
 
 /** Clocks that differ by more have been set anew. */
@@ -120,5 +128,6 @@ export function receivingOf(one: Participant): Required<Receiving> {
     loss_percent: said.loss_percent ?? null,
     behind_s: said.behind_s ?? null,
     used_mb: said.used_mb ?? null,
+    saves_data: said.saves_data ?? false,
   };
 }

@@ -64,6 +64,7 @@ export function measured(before: Sample | null, after: Sample, expected: Expecte
     loss_percent: loss(from, after),
     behind_s: null,
     used_mb: null,
+    saves_data: false,
   };
 }
 

@@ -41,8 +41,8 @@ export class Signalling {
   /** Why the server will not have this page; empty otherwise. */
   readonly reason = computed(() => this.state.value.reason);
 
-  /** When the socket last said anything, on the clock of `performance.now()`. */
-  heardAtMs = 0;
+  /** When the socket last said anything, on the clock of `performance.now()`; null: it never has. */
+  heardAtMs: number | null = null;
 
   private socket: WebSocket | null = null;
   private timer = 0;

@@ -52,6 +52,7 @@ const WELL: ClassroomState = {
   soundOnly: "",
   budgetNear: false,
   fromRecording: false,
+  missedInReplay: false,
   recordingAwaited: false,
 };
 
@@ -72,6 +73,7 @@ const LINES: [string, Partial<ClassroomState>, string | null][] = [
   ["thin sound", { picture: "none", rung: "thin" }, "class.rung.thin"],
   ["the screen only", { rung: "screen" }, "class.rung.screen"],
   ["a smaller picture", { rung: "reduced" }, "class.rung.reduced"],
+  ["what this browser cannot play of the recording", { missedInReplay: true, rung: "sound" }, "class.missed.replay"],
   ["sound only by choice", { picture: "none", rung: "sound", soundOnly: "chosen" }, "class.saving.on"],
   ["the budget is spent", { picture: "none", rung: "sound", soundOnly: "spent" }, "class.budget.spent"],
   ["the budget is nearly spent", { budgetNear: true }, "class.budget.near"],

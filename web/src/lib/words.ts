@@ -60,6 +60,8 @@ export interface ClassroomState {
   readonly budgetNear: boolean;
   /** Sound is heard from the recording, so nothing is lost although the live media is. */
   readonly fromRecording: boolean;
+  /** Something was missed just now that this browser cannot play; the replay has it. */
+  readonly missedInReplay: boolean;
   /** The sound is gone, and what is missed will be heard from the recording; or nothing more of that arrives. */
   readonly recordingAwaited: boolean;
 }
@@ -81,6 +83,7 @@ export function classroomSentence(state: ClassroomState): Sentence | null {
   if (!state.teacherHere) return { tone: "wait", text: "class.teacher.away" };
   if (state.sound === "none" && state.picture !== "good") return { tone: "lost", text: "class.weak.nothing" };
   if (state.sound === "none" || state.sound === "weak") return { tone: "weak", text: "class.weak.sound" };
+  if (state.missedInReplay) return { tone: "note", text: "class.missed.replay" };
   const said = rungSentence(state);
   if (said !== null) return said;
   if (state.picture === "none") return { tone: "weak", text: "class.weak.nopicture" };

@@ -49,7 +49,7 @@ export function figuresOf(one: Participant): Figures {
 const BEHIND_FROM_S = 2;
 /** From here on it is told in minutes. */
 const IN_MINUTES_FROM_S = 90;
-/** A link of this rate carries pictures: if it gets none, the room wants none (it saves data). */
+/** A link of this rate carries pictures: if it gets none, it is on the way back to them. */
 const NOT_WEAK_KBPS = 500;
 
 /** True while what the room hears is the recording. */
@@ -75,6 +75,7 @@ export function roomSentence(one: Participant): Told {
     case "thin":
       return { tone: "weak", text: "tile.rung.thin" };
     case "sound":
+      if (one.receiving.saves_data === true) return { tone: "note", text: "tile.rung.sound.saves" };
       return (linkKbps ?? 0) >= NOT_WEAK_KBPS
         ? { tone: "note", text: "tile.rung.sound.chosen" }
         : { tone: "weak", text: "tile.rung.sound" };
