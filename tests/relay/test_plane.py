@@ -16,7 +16,7 @@ from liveclass.errors import PeerError
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, Person, SlotView
 from liveclass.relay.publisher import Publisher
-from liveclass.relay.source import SourceHandle, SourceKind
+from liveclass.relay.source import SourceHandle, SourceInfo, SourceKind
 from liveclass.relay.subscriber import Subscriber
 from liveclass.rtp.twcc import TransportFeedbackBuilder
 from liveclass.transport.dtls import Identity
@@ -207,6 +207,9 @@ async def test_a_muted_classroom_is_not_heard_whatever_its_page_does() -> None:
     seen: list[str] = []
 
     class Note:
+        def takes(self, info: SourceInfo) -> bool:
+            return True
+
         def source_added(self, source: SourceHandle, now: float) -> None: ...
         def source_removed(self, source: SourceHandle, now: float) -> None: ...
         def sender_report(self, source: SourceHandle, ntp_s: float, timestamp: int, now: float) -> None: ...
