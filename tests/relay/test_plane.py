@@ -340,3 +340,16 @@ async def test_sending_less_frees_the_slot_at_once() -> None:
             assert heard.slots["c1"] == [("t1", "microphone"), ("", "")]
         finally:
             await asyncio.gather(teacher.close(), viewer.close())
+
+
+@pytest.mark.parametrize("direction", ["publish", "subscribe"])
+async def test_a_section_that_is_switched_off_is_refused_and_the_others_are_taken(direction: str) -> None:
+    connection = RTCPeerConnection()
+    for kind in ("audio", "video"):
+        connection.addTransceiver(kind, direction="sendonly" if direction == "publish" else "recvonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = connection.localDescription.sdp + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n"
+    async with plane_of(Heard()) as (plane, _):
+        answer = getattr(plane, direction)("L", PUPILS, offer, "127.0.0.1").sdp
+        assert [line.split()[1] == "0" for line in answer.splitlines() if line.startswith("m=")] == [False, False, True]
+    await connection.close()

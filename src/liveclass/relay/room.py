@@ -5,6 +5,7 @@ Knows participants and sources. It refuses to know SDP, tokens and why somebody 
 
 from collections.abc import Callable, Sequence
 
+from liveclass.relay.downlink import Downlink
 from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Layer, MediaListener, Person, Rung, SlotView
 from liveclass.relay.publisher import Publisher
@@ -31,6 +32,10 @@ before."""
 FEC_FROM, FEC_MOST = 0.03, 0.1
 """Loss from which a receiver without RED has the publisher asked for in-band FEC, and the most that is told: encoders
 then repeat all they can, while browsers without transport-wide feedback send less from a tenth on."""
+
+
+ASK_AFTER_S = 0.4
+"""A number that was not answered for this long is followed by another, where nothing else would carry one."""
 
 
 class Room:
@@ -193,6 +198,8 @@ class Room:
         for subscriber in self.subscribers.values():
             if subscriber.downlink is None:
                 subscriber.arranged(now)
+            else:
+                _keep_asking(subscriber, subscriber.downlink, now)
         for person, source in self._sources.values():
             self._rest(person, source, now)
             if source.info.kind == "microphone":
@@ -267,6 +274,16 @@ class Room:
         for _, source in list(self._sources.values()):
             for track in source.tracks:
                 act(track)
+
+
+def _keep_asking(subscriber: Subscriber, downlink: Downlink, now: float) -> None:
+    """Where sound carries no transport-wide numbers and no picture is sent, nothing tells that a link which was cut is
+    back, nor that only the last number was lost: a packet of padding asks."""
+    if not downlink.live or any(slot.carrier.number_id for slot in subscriber.audio):
+        return
+    runs = downlink.log.runs
+    if runs and now - runs[-1][1] >= ASK_AFTER_S:
+        next((sent for slot in subscriber.video if (sent := slot.pad(1, now))), 0)
 
 
 def _contents(slots: Sequence[Slot]) -> list[str | None]:
