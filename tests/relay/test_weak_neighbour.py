@@ -31,12 +31,10 @@ def good(number: int) -> Classroom:
 
 
 def weak(number: int) -> Classroom:
-    """Holds the picture now and then: what waits is dropped up to a keyframe again and again."""
-    rates = tuple((float(second), 320e3 if second % 6 < 4 else 60e3) for second in range(SECONDS))
+    """Holds the picture for nine seconds of ten: what waits then is dropped up to a keyframe, again and again."""
+    rates = tuple((float(second), 40e3 if second % 10 == 9 else 400e3) for second in range(SECONDS))
     return Classroom(
-        Link(rates, delay=0.2, loss=((0, 0.08),), burst=3, seed=number),
-        Link(((0, 64e3),), delay=0.2, seed=number + 50),
-        number=number,
+        Link(rates, delay=0.05, seed=number), Link(((0, 64e3),), delay=0.05, seed=number + 50), number=number
     )
 
 
@@ -51,14 +49,16 @@ def test_others_who_take_the_same_layer_get_every_frame_they_got_without_the_wea
 ) -> None:
     alone, beside = [good(1), good(2)], [good(1), good(2)]
     lesson(alone, monkeypatch)
-    volunteer = lesson([weak(9), *beside], monkeypatch)
+    weak_one = weak(9)
+    volunteer = lesson([weak_one, *beside], monkeypatch)
+    assert weak_one.picture.starved
     for before, now in zip(alone, beside, strict=True):
         # Keyframes that the weak one needs cost the others bytes, never a frame.
         assert len(now.seen) >= 0.99 * len(before.seen)
         assert max(b[0] - a[0] for a, b in zip(now.seen, now.seen[1:], strict=False) if a[0] > 5) < 0.3
         assert now.unheard(2, SECONDS - 2, 0.2) == 0
         assert {view.rung for at, view in now.views if at > 10} <= {"full"}
-        assert now.kbps(10, SECONDS) <= 1.5 * before.kbps(10, SECONDS)
+        assert now.kbps(10, SECONDS) <= 1.1 * before.kbps(10, SECONDS)
     per_second = [sum(second <= at < second + 1 for at in volunteer.asked) for second in range(SECONDS)]
     assert max(per_second) <= 2
 
