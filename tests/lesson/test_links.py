@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from liveclass.errors import PeerError
-from liveclass.lesson.effects import Effect, Send, SetWatching
+from liveclass.lesson.effects import Effect, MediaReason, Send, SetWatching
 from liveclass.lesson.links import OWN_FIGURES_S
 from liveclass.lesson.messages import (
     Call,
@@ -165,23 +165,43 @@ def test_wishes_rungs_and_layers_end_with_the_lesson() -> None:
     assert lesson.media_opened("c", "subscribe", "c-2", 10.0) == []
 
 
-def test_a_publisher_hears_which_layers_are_wanted_once_and_after_each_of_its_returns() -> None:
+def test_a_publisher_hears_once_which_layers_are_wanted_and_again_with_each_new_socket() -> None:
     lesson = receiving("c")
     lesson.media_opened("t", "publish", "t-1", 0.0)
     wanted = LayersWanted("camera", ["low", "middle"])
     thin = LayersWanted("microphone", ["full", "thin"])
-    effects = lesson.layers_wanted("t", "camera", ["low", "middle"])
-    assert effects == [Send(("t",), wanted)]
+    assert lesson.layers_wanted("t", "camera", ["low", "middle"]) == [Send(("t",), wanted)]
     assert lesson.layers_wanted("t", "camera", ["low", "middle"]) == []
     lesson.layers_wanted("t", "microphone", ["full", "thin"])
-    # A new session begins with every layer on.
-    lesson.media_closed("t", "publish", "t-1", "timeout", 30.0)
-    assert news(lesson.media_opened("t", "publish", "t-2", 31.0), "t") == [wanted, thin]
     # A new socket begins with nothing known; what changed in between it learns then.
     lesson.leave("t", 32.0)
     assert lesson.layers_wanted("t", "camera", ["low"]) == []
     lesson.join("t", "teacher", "", 33.0)
     assert lesson.beside_welcome("t") == [LayersWanted("camera", ["low"]), thin]
+
+
+@pytest.mark.parametrize("how", ["replaced", "timeout"])
+def test_nothing_that_was_wanted_of_a_session_is_wanted_of_the_next(how: MediaReason) -> None:
+    """The relay believes every picture of a new session awake, and tells only what changes: a layer that rested before
+    the volunteer's network blinked would never be sent again, and a thin voice never end."""
+    lesson = receiving("c")
+    lesson.media_opened("t", "publish", "t-1", 0.0)
+    lesson.layers_wanted("t", "camera", ["low", "high"])
+    lesson.layers_wanted("t", "microphone", ["full", "thin"])
+    lesson.media_closed("t", "publish", "t-1", how, 30.0)
+    # What the page took for the new session's, as it came with the socket, is taken back.
+    assert news(lesson.media_opened("t", "publish", "t-2", 31.0), "t") == [
+        LayersWanted("camera", ["low", "middle", "high"]),
+        LayersWanted("microphone", ["full"]),
+    ]
+    assert lesson.beside_welcome("t") == []
+    # ... and what the relay says of the new session is news, though the same was said of the old one.
+    assert news(lesson.layers_wanted("t", "camera", ["low", "high"]), "t") == [LayersWanted("camera", ["low", "high"])]
+
+
+def test_a_session_of_which_nothing_was_told_opens_without_a_word_of_layers() -> None:
+    lesson = receiving("c")
+    assert news(lesson.media_opened("t", "publish", "t-1", 0.0), "t") == []
 
 
 def test_a_classroom_that_comes_back_learns_its_rung_again() -> None:

@@ -22,6 +22,9 @@ class Notes:
         self.got: dict[str, list[tuple[int, int, bytes]]] = {"main": [], "low": []}
         self.reports: list[tuple[str, float, int]] = []
 
+    def takes(self, info: SourceInfo) -> bool:
+        return True
+
     def source_added(self, source: SourceHandle, now: float) -> None:
         self.added.append(source.info.rendition)
 

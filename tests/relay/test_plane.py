@@ -16,7 +16,7 @@ from liveclass.errors import PeerError
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, Person, SlotView
 from liveclass.relay.publisher import Publisher
-from liveclass.relay.source import SourceHandle, SourceKind
+from liveclass.relay.source import SourceHandle, SourceInfo, SourceKind
 from liveclass.relay.subscriber import Subscriber
 from liveclass.rtp.twcc import TransportFeedbackBuilder
 from liveclass.transport.dtls import Identity
@@ -207,6 +207,9 @@ async def test_a_muted_classroom_is_not_heard_whatever_its_page_does() -> None:
     seen: list[str] = []
 
     class Note:
+        def takes(self, info: SourceInfo) -> bool:
+            return True
+
         def source_added(self, source: SourceHandle, now: float) -> None: ...
         def source_removed(self, source: SourceHandle, now: float) -> None: ...
         def sender_report(self, source: SourceHandle, ntp_s: float, timestamp: int, now: float) -> None: ...
@@ -337,3 +340,16 @@ async def test_sending_less_frees_the_slot_at_once() -> None:
             assert heard.slots["c1"] == [("t1", "microphone"), ("", "")]
         finally:
             await asyncio.gather(teacher.close(), viewer.close())
+
+
+@pytest.mark.parametrize("direction", ["publish", "subscribe"])
+async def test_a_section_that_is_switched_off_is_refused_and_the_others_are_taken(direction: str) -> None:
+    connection = RTCPeerConnection()
+    for kind in ("audio", "video"):
+        connection.addTransceiver(kind, direction="sendonly" if direction == "publish" else "recvonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = connection.localDescription.sdp + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n"
+    async with plane_of(Heard()) as (plane, _):
+        answer = getattr(plane, direction)("L", PUPILS, offer, "127.0.0.1").sdp
+        assert [line.split()[1] == "0" for line in answer.splitlines() if line.startswith("m=")] == [False, False, True]
+    await connection.close()

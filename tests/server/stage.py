@@ -21,7 +21,7 @@ from liveclass.recording.catchup import Rendition
 from liveclass.recording.follow import CatchupStream
 from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
 from liveclass.relay.ports import Answer, CloseReason, Direction, MediaListener, Person, Rung
-from liveclass.relay.source import Sink, SourceHandle, SourceKind
+from liveclass.relay.source import Sink, SourceHandle, SourceInfo, SourceKind
 from liveclass.server.app import RUNNER, Services, build_app
 from liveclass.server.lessons import Lessons
 from liveclass.server.welcome import IceServers
@@ -70,6 +70,9 @@ class FakeSession:
 
 class FakeSink(Sink):
     """Takes nothing."""
+
+    def takes(self, info: SourceInfo) -> bool:
+        return False
 
     def source_added(self, source: SourceHandle, now: float) -> None: ...
 

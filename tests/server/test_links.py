@@ -109,17 +109,29 @@ async def test_the_rung_reaches_teachers_and_the_room_and_again_whoever_comes_ba
     assert participants(again.welcome["participants"])[who]["link"] == {}
 
 
-async def test_the_layers_wanted_reach_a_publisher_now_and_when_socket_or_session_come_back(stage: Stage) -> None:
+async def test_the_layers_wanted_reach_a_publisher_and_are_told_again_to_a_new_socket(stage: Stage) -> None:
     lesson, teacher, _ = await scene(stage, call=False)
     who, token = teacher.welcome["you"], teacher.welcome["media_token"]
     await stage.post(lesson["whip_url"], token)
     stage.lessons.layers_wanted(lesson["id"], who, "camera", ["low", "middle"])
     wanted = {"type": "layers_wanted", "kind": "camera", "layers": ["low", "middle"]}
     assert await teacher.until("layers_wanted") == wanted
-    await stage.post(lesson["whip_url"], token)
-    assert await teacher.until("layers_wanted") == wanted
     again = await stage.enter(lesson["id"], lesson["teacher_token"], 1)
     assert await again.until("layers_wanted") == wanted
+
+
+async def test_every_layer_is_wanted_of_a_new_session_until_the_relay_says_otherwise(stage: Stage) -> None:
+    lesson, teacher, _ = await scene(stage, call=False)
+    who, token = teacher.welcome["you"], teacher.welcome["media_token"]
+    await stage.post(lesson["whip_url"], token)
+    stage.lessons.layers_wanted(lesson["id"], who, "camera", ["low", "high"])
+    await teacher.until("layers_wanted")
+    await stage.post(lesson["whip_url"], token)
+    assert (await teacher.until("layers_wanted"))["layers"] == ["low", "middle", "high"]
+    again = await stage.enter(lesson["id"], lesson["teacher_token"], 1)
+    assert "layers_wanted" not in [message["type"] for message in await again.settled()]
+    stage.lessons.layers_wanted(lesson["id"], who, "camera", ["low", "high"])
+    assert (await again.until("layers_wanted"))["layers"] == ["low", "high"]
 
 
 async def test_a_wish_reaches_the_media_plane_and_each_later_subscription(stage: Stage) -> None:

@@ -33,6 +33,15 @@ RUNG_WHEN_LOST: dict[LessonState, Rung | None] = {"waiting": None, "live": "reco
 """What the end of a classroom's subscription makes of its rung; None: nothing is sent to it, and nothing should be."""
 
 
+AT_FIRST: dict[SourceKind, tuple[Layer, ...]] = {
+    "microphone": ("full",),
+    "camera": ("low", "middle", "high"),
+    "screen": ("low", "middle", "high"),
+}
+"""What a new publishing session sends of each source until the relay says what is taken: every picture, and no thin
+voice. A page replaces layers that it does not have by those it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Who hears about a participant.
@@ -102,9 +111,16 @@ def layers_wanted(me: Member, kind: SourceKind, layers: Sequence[Layer]) -> list
     return _to_itself(me, LayersWanted(kind, list(wanted)))
 
 
-def layers(me: Member) -> list[Effect]:
-    """All that is wanted of `me`, for a publishing session that has just opened with every layer on."""
-    return [effect for message in _wanted(me) for effect in _to_itself(me, message)]
+def every_layer(me: Member) -> list[Effect]:
+    """A publishing session of `me` has just opened with every layer on, which is also what the relay believes of it:
+    what was wanted of the session before is over.
+
+    The page is told so where it was told less: what the relay said of the old session may have reached it, with a
+    `Welcome` or late, when it had begun the new one already.
+    """
+    told = list(me.layers)
+    me.layers.clear()
+    return [effect for kind in told for effect in _to_itself(me, LayersWanted(kind, list(AT_FIRST[kind])))]
 
 
 def beside_welcome(me: Member) -> list[ServerMessage]:

@@ -279,7 +279,8 @@ class LayersWanted(Struct, frozen=True, tag="layers_wanted"):
     """To a publisher: which layers of one of its sources somebody takes now; the others may rest.
 
     Attributes:
-        layers: empty when nobody takes any; the lowest of a camera is always wanted while anyone is in the lesson.
+        layers: empty when nobody takes any, as may happen to a classroom's camera; of a teacher's pictures the lowest
+            is always wanted, and of every voice the full one.
     """
 
     kind: SourceKind

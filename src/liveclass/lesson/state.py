@@ -357,7 +357,7 @@ class Lesson:
         if direction == "subscribe":
             return links.watching(me)
         # The relay is told of a participant only while it publishes, so all of it with each session.
-        return [SetMuted(who, me.muted), SetSending(who, me.sending), *links.layers(me)]
+        return [SetMuted(who, me.muted), SetSending(who, me.sending), *links.every_layer(me)]
 
     def media_connected(self, who: str, direction: MediaDirection, now: float) -> list[Effect]:
         """Media can flow in the session of that direction."""

@@ -13,7 +13,7 @@ from liveclass.recording.low import LowRendition
 from liveclass.recording.model import ClipKind, RecordingOptions
 from liveclass.recording.programme import Programme
 from liveclass.recording.track import TrackOutput
-from liveclass.relay.source import SourceHandle
+from liveclass.relay.source import SourceHandle, SourceInfo
 from liveclass.rtp.clock import PublisherClock
 from liveclass.rtp.codec import CodecName
 
@@ -71,6 +71,11 @@ class RecorderOutput(Protocol):
     def transcoder(self, codec: CodecName, sink: PictureSink) -> Transcoder: ...
 
 
+def recorded(info: SourceInfo, options: RecordingOptions) -> bool:
+    """Whether a source is recorded at all: classrooms only where the setting says so."""
+    return info.role == "teacher" or options.record_classrooms
+
+
 class Recorder:
     """Records one part.
 
@@ -102,7 +107,7 @@ class Recorder:
     def source_added(self, source: SourceHandle, now: float) -> None:
         """Begin to take a source's packets, if it is to be recorded."""
         info = source.info
-        if info.role == "classroom" and not self._options.record_classrooms:
+        if not recorded(info, self._options):
             return
         if info.rendition == "low":
             if info.role == "teacher" and info.kind != "microphone":

@@ -30,7 +30,7 @@ from liveclass.recording.recovery import recover
 from liveclass.recording.session import Session
 from liveclass.recording.transcoder import ChildTranscoder, Command, child_command
 from liveclass.recording.writer import Writer
-from liveclass.relay.source import Sink, SourceHandle
+from liveclass.relay.source import Sink, SourceHandle, SourceInfo
 from liveclass.rtp.codec import CodecName
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,10 @@ _SEGMENT_TYPE = "video/iso.segment"
 
 class NullSink:
     """The sink of a server that records nothing."""
+
+    def takes(self, info: SourceInfo) -> bool:
+        """Nothing."""
+        return False
 
     def source_added(self, source: SourceHandle, now: float) -> None:
         """Nothing."""

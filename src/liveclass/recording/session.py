@@ -23,10 +23,10 @@ from liveclass.recording.model import (
     RecordingState,
     RecordingStatus,
 )
-from liveclass.recording.recorder import Packet, Recorder
+from liveclass.recording.recorder import Packet, Recorder, recorded
 from liveclass.recording.recovery import recover
 from liveclass.recording.writer import Writer
-from liveclass.relay.source import SourceHandle
+from liveclass.relay.source import SourceHandle, SourceInfo
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,10 @@ class Session:
         self._completed: asyncio.Future[bool] | None = None
 
     # The relay's sink. Never raises: a mistake in here must not reach the relay.
+
+    def takes(self, info: SourceInfo) -> bool:
+        """See `relay.source.Sink`; while nothing is written too, as the recording may begin again at any moment."""
+        return recorded(info, self._options)
 
     def source_added(self, source: SourceHandle, now: float) -> None:
         """See `relay.source.Sink`."""

@@ -57,6 +57,11 @@ class Carrier:
         self._handle = None
         self._name = b""
 
+    def beside(self) -> "Carrier":
+        """The same way for streams whose section of the offer has no transport-wide numbers: they share keys and
+        address, and stand in no log."""
+        return _Unnumbered(self)
+
     def entry(self, seq_offset: int, time_offset: int, ssrc: int) -> Entry:
         """A place in the fan-out's tables; only while `direct`."""
         return self._handle, self._name, seq_offset, time_offset, ssrc, self.log
@@ -67,13 +72,16 @@ class Carrier:
         Args:
             packets: in the subscriber's shape; kept by the log.
         """
+        self._send(packets, self.entry(seq_offset, time_offset, ssrc), now)
+
+    def _send(self, packets: Sequence[Outgoing], entry: Entry, now: float) -> None:
+        _, name, seq_offset, time_offset, ssrc, log = entry
         if self._handle is None:
             return
-        if self._name:
-            entry = self.entry(seq_offset, time_offset, ssrc)
+        if name:
             self.failed += forward(self._endpoint.batch, packets, [entry], now)
             return
-        session, log = self._session, self.log
+        session = self._session
         if session is None or session.sender is None:
             return
         number = 0
@@ -103,3 +111,30 @@ class Carrier:
             self.failed += 1
         else:
             self._endpoint.transmit(session, protected)
+
+
+class _Unnumbered(Carrier):
+    """See `Carrier.beside`: keys, address and failures are the numbered carrier's."""
+
+    __slots__ = ("_numbered",)
+
+    def __init__(self, numbered_one: Carrier) -> None:
+        super().__init__(numbered_one._endpoint, 0, None)
+        self._numbered = numbered_one
+
+    @property
+    def ready(self) -> bool:
+        return self._numbered.ready
+
+    @property
+    def direct(self) -> bool:
+        return self._numbered.direct
+
+    def entry(self, seq_offset: int, time_offset: int, ssrc: int) -> Entry:
+        return (*self._numbered.entry(seq_offset, time_offset, ssrc)[:5], None)
+
+    def send(self, packets: Sequence[Outgoing], seq_offset: int, time_offset: int, ssrc: int, now: float) -> None:
+        self._numbered._send(packets, self.entry(seq_offset, time_offset, ssrc), now)
+
+    def repeat(self, packet: bytes, number: int, seq: int, timestamp: int, ssrc: int) -> None:
+        self._numbered.repeat(packet, number, seq, timestamp, ssrc)

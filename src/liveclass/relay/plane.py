@@ -136,7 +136,7 @@ class Plane:
         ids: dict[str, int] = {}
         free: dict[str, list[SourceKind]] = {"audio": list(AUDIO_KINDS), "video": list(VIDEO_KINDS)}
         for media in parsed.media:
-            if media.kind not in free:
+            if media.kind not in free or not media.acceptable:
                 answered.append(AnsweredMedia(media.mid, accept=False))
                 continue
             if media.direction not in {"sendonly", "sendrecv"} or not free[media.kind]:
@@ -225,7 +225,7 @@ class Plane:
         controller = Controller(start_bps=room.start_bps(person.participant)) if number_id else None
         carrier = Carrier(self._endpoint, number_id, controller.log if controller is not None else None)
         for media in parsed.media:
-            if media.kind not in {"audio", "video"}:
+            if media.kind not in {"audio", "video"} or not media.acceptable:
                 answered.append(AnsweredMedia(media.mid, accept=False))
                 continue
             slots = audio if media.kind == "audio" else video
@@ -270,27 +270,31 @@ class Plane:
         return answer
 
     def _number_id(self, offer: Offer) -> int:
-        """The id of the transport-wide extension, 0 where the subscriber cannot be adapted to: it needs one id for
-        all."""
+        """The id of the transport-wide extension, 0 where the subscriber cannot be adapted to: every picture must carry
+        numbers, or every sound where there are no pictures."""
         if not self._options.adaptation:
             return 0
-        medias = [media for media in offer.media if media.kind in {"audio", "video"}]
-        ids = {media.extensions.get(EXT_TRANSPORT_CC, 0) for media in medias}
-        codecs = [codec for media in medias for codec in media.codecs]
-        spoken = all(codec.feedback & {"transport-cc"} for codec in codecs)
+        pictures = [media for media in offer.media if media.kind == "video" and media.acceptable]
+        sounds = [media for media in offer.media if media.kind == "audio" and media.acceptable]
+        ids = {_numbers(media) for media in pictures or sounds}
         # Padding travels as retransmissions: without them there is no telling what a link could carry.
-        probed = any(codec.rtx_payload_type is not None for codec in codecs) or all(m.kind == "audio" for m in medias)
-        return ids.pop() if len(ids) == 1 and spoken and probed else 0
+        padded = any(codec.rtx_payload_type is not None for media in pictures for codec in media.codecs)
+        return ids.pop() if len(ids) == 1 and (padded or not pictures) else 0
 
     def _link_changed(self, lesson: str, participant: str, link: LinkView) -> None:
         self._listener.link_changed(lesson, participant, link)
 
     def _answer_slot(self, media: OfferedMedia, slots: list[Slot], cname: str, carrier: Carrier) -> AnsweredMedia:
-        adapted = carrier.number_id > 0
+        # Firefox numbers pictures alone: its sound then goes beside the numbers, and the controller sees the pictures.
+        adapted = carrier.number_id > 0 and _numbers(media) == carrier.number_id
         feedback = SUBSCRIBER_FEEDBACK | {"transport-cc"} if adapted else SUBSCRIBER_FEEDBACK
         codecs = choose_codecs(media, feedback=feedback)
+        if adapted:
+            # A picture of which nothing is told would pass for an outage.
+            codecs = [codec for codec in codecs if "transport-cc" in codec.feedback]
         red = (media.red_payload_type or 0) if adapted else 0
-        slot = Slot(media.mid, media.kind, codecs, carrier, red_type=red)
+        way = carrier if adapted or not carrier.number_id else carrier.beside()
+        slot = Slot(media.mid, media.kind, codecs, way, red_type=red)
         # Sound and camera of one person share a stream label, so that browsers keep them in step: slots are made in the
         # order of `relay.slots`: the n-th sound belongs to the n-th picture, the screen left out.
         number = len(slots)
@@ -511,6 +515,12 @@ class Plane:
         handlers = [known.handler for known in self._sessions.values()]
         losses = [handler.fraction_lost for handler in handlers if isinstance(handler, Subscriber)]
         return sum(losses) / len(losses) if losses else 0.0
+
+
+def _numbers(media: OfferedMedia) -> int:
+    """The id of the transport-wide extension, 0 where an m-line does not take it with feedback in any codec."""
+    spoken = any("transport-cc" in codec.feedback for codec in media.codecs)
+    return media.extensions.get(EXT_TRANSPORT_CC, 0) if spoken else 0
 
 
 def _wish(person: Person, layers: dict[str, Layer]) -> AudioWish:

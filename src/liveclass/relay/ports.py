@@ -68,7 +68,7 @@ class MediaListener(Protocol):
         """A subscriber's rung changed, or its figures did noticeably; at most once a second besides changes of rung."""
 
     def layers_wanted(self, lesson: str, participant: str, kind: SourceKind, layers: Sequence[Layer]) -> None:
-        """Which layers of a publisher's source somebody takes now."""
+        """Which layers of a publisher's source somebody takes now; none of a classroom's picture that nobody sees."""
 
     def media_connected(self, lesson: str, participant: str, session: str, direction: Direction) -> None: ...
 

@@ -299,7 +299,8 @@ class Publisher:
             if missing:
                 self.nacked += len(missing)
                 compound.append(control.build_nack(self._ssrc, ssrc, missing))
-            if track.keyframe_due(now):
+            source = self.sources.get(track.info.kind)
+            if (source is None or track.layer not in source.resting) and track.keyframe_due(now):
                 compound.append(control.build_pli(self._ssrc, ssrc))
         if self._feedback is not None and self.tracks and self._feedback.due(now):
             self._feedback.media_ssrc = next(iter(self.tracks))

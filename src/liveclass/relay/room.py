@@ -5,7 +5,8 @@ Knows participants and sources. It refuses to know SDP, tokens and why somebody 
 
 from collections.abc import Callable, Sequence
 
-from liveclass.relay.layers import ORDER, Layered
+from liveclass.relay.downlink import Downlink
+from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Layer, MediaListener, Person, Rung, SlotView
 from liveclass.relay.publisher import Publisher
 from liveclass.relay.slot import Slot
@@ -20,12 +21,21 @@ REVIEW_S = 0.5
 REST_AFTER_S = 5.0
 """A layer that nobody took for this long may rest; it is woken at once."""
 
+REST_ALL_AFTER_S = 10.0
+"""A classroom's picture of which nobody took any layer for this long rests altogether: longer than a teacher's page
+takes to come back, or its link to find out that it holds one more picture."""
+
 FIRST_BPS, START_SHARE, START_MAX_BPS = 120_000, 0.7, 1_500_000
 """What a link is believed to carry before anything is known of it, and how much of what it carried in a session
 before."""
 
-FEC_FROM = 0.03
-"""Loss from which a receiver without RED has the publisher asked for in-band FEC."""
+FEC_FROM, FEC_MOST = 0.03, 0.1
+"""Loss from which a receiver without RED has the publisher asked for in-band FEC, and the most that is told: encoders
+then repeat all they can, while browsers without transport-wide feedback send less from a tenth on."""
+
+
+ASK_AFTER_S = 0.4
+"""A number that was not answered for this long is followed by another, where nothing else would carry one."""
 
 
 class Room:
@@ -165,6 +175,13 @@ class Room:
                 slot.show(sources[source] if source else None, now)
             subscriber.arranged(now)
             self._tell_slots(subscriber)
+        self._wake(now)
+
+    def _wake(self, now: float) -> None:
+        """Whoever has come to see a picture that rests is not to wait for the next review."""
+        for person, source in self._sources.values():
+            if source.resting and source.info.kind != "microphone":
+                self._rest(person, source, now)
 
     def tick(self, now: float) -> None:
         """To be called every 20 ms."""
@@ -181,6 +198,8 @@ class Room:
         for subscriber in self.subscribers.values():
             if subscriber.downlink is None:
                 subscriber.arranged(now)
+            else:
+                _keep_asking(subscriber, subscriber.downlink, now)
         for person, source in self._sources.values():
             self._rest(person, source, now)
             if source.info.kind == "microphone":
@@ -188,15 +207,14 @@ class Room:
 
     def _rest(self, person: Person, source: Layered, now: float) -> None:
         """Tell the publisher which layers of a source somebody takes."""
-        if len(source.offered) < 2:
-            return
         taken = self._taken(source)
+        after = REST_AFTER_S if taken else REST_ALL_AFTER_S
         wanted: list[Layer] = []
-        for layer in sorted(source.offered, key=ORDER.__getitem__):
+        for layer in source.offered:
             key = (source.info.id, layer)
             if layer in taken:
                 self._unwanted.pop(key, None)
-            elif layer in source.resting or now - self._unwanted.setdefault(key, now) >= REST_AFTER_S:
+            elif layer in source.resting or now - self._unwanted.setdefault(key, now) >= after:
                 continue
             wanted.append(layer)
         resting = frozenset(source.offered) - frozenset(wanted)
@@ -205,15 +223,20 @@ class Room:
             self._listener.layers_wanted(self.lesson, person.participant, source.info.kind, wanted)
 
     def _taken(self, source: Layered) -> set[Layer]:
-        # The lowest picture never rests: it is what everyone can fall back to at once. Nor does the full voice.
-        taken: set[Layer] = {"full"} if source.info.kind == "microphone" else {source.offered[0]}
-        if self.sinks:
+        taken: set[Layer] = set()
+        if source.info.kind == "microphone":
+            taken.add("full")
+        elif source.info.role == "teacher":
+            # The lowest picture of the lesson never rests: it is what everyone can fall back to at once. A classroom's
+            # uplink is thin, and its sound comes first: it sends a picture only to somebody.
+            taken.add(source.offered[0])
+        if any(sink.takes(source.info) for sink in self.sinks):
             taken.add(source.offered[-1])
         for subscriber in self.subscribers.values():
             for slot in subscriber.slots:
                 if slot.source is source:
                     taken.update(t.layer for t in (slot.track, slot.awaited) if t is not None)
-                    if subscriber.downlink is None:
+                    if subscriber.downlink is None and slot.track is not None:
                         taken.add(source.offered[-1])
                     elif slot.wish is not None:
                         taken.add(slot.wish)
@@ -221,16 +244,18 @@ class Room:
 
     def _ask_for_fec(self, source: Layered) -> None:
         """Receivers that take no RED are helped by the encoder's own redundancy, which it adds when it hears of
-        loss."""
+        loss. Where sound carries no transport-wide numbers, the receiver's reports tell what is lost of it."""
         losses = [
             subscriber.downlink.controller.loss
+            if subscriber.downlink is not None and slot.carrier.number_id
+            else subscriber.fraction_lost
             for subscriber in self.subscribers.values()
-            if subscriber.downlink is not None
-            and any(slot.source is source and not slot.red_type for slot in subscriber.audio)
+            for slot in subscriber.audio
+            if slot.source is source and slot.track is not None and not slot.red_type
         ]
         worst = max(losses, default=0.0)
         for track in source.tracks:
-            track.asked_loss = worst if worst >= FEC_FROM else 0.0
+            track.asked_loss = min(worst, FEC_MOST) if worst >= FEC_FROM else 0.0
 
     def _tell_slots(self, subscriber: Subscriber) -> None:
         if subscriber.session is None:
@@ -249,6 +274,16 @@ class Room:
         for _, source in list(self._sources.values()):
             for track in source.tracks:
                 act(track)
+
+
+def _keep_asking(subscriber: Subscriber, downlink: Downlink, now: float) -> None:
+    """Where sound carries no transport-wide numbers and no picture is sent, nothing tells that a link which was cut is
+    back, nor that only the last number was lost: a packet of padding asks."""
+    if not downlink.live or any(slot.carrier.number_id for slot in subscriber.audio):
+        return
+    runs = downlink.log.runs
+    if runs and now - runs[-1][1] >= ASK_AFTER_S:
+        next((sent for slot in subscriber.video if (sent := slot.pad(1, now))), 0)
 
 
 def _contents(slots: Sequence[Slot]) -> list[str | None]:

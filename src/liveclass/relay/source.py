@@ -47,6 +47,9 @@ class SourceHandle(Protocol):
 class Sink(Protocol):
     """Takes the packets of a room's sources. Every call returns at once and never raises."""
 
+    def takes(self, info: SourceInfo) -> bool:
+        """Whether it has use for this source's packets, so that its publisher is to send them though nobody watches."""
+
     def source_added(self, source: SourceHandle, now: float) -> None: ...
 
     def source_removed(self, source: SourceHandle, now: float) -> None: ...

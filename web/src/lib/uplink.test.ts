@@ -137,3 +137,35 @@ test("a camera never asks for more than is left beside the voice", () => {
     if (run.state.rest === "none") expect((allowed(run.state).cameraBps ?? 0) + VOICE_BPS).toBeLessThanOrEqual(Math.max(bps, VOICE_BPS + 60_000));
   }
 });
+
+test("a call begins with the smallest camera, so that a thin uplink holds its first words", () => {
+  expect(allowed(UPLINK).cameraBps).toBe(STEPS_BPS[0]);
+  // 300 kbit/s is what a browser believes before it has measured anything; 100 is what it finds out.
+  let run = after(begin, 2, 300_000);
+  const most = allowed(run.state).cameraBps ?? 0;
+  run = after(run, 5, 100_000);
+  expect(most).toBe(STEPS_BPS[0]);
+  expect(allowed(run.state).camera).toBe(false);
+});
+
+test("on a good line the camera is at its best within ten seconds", () => {
+  const rates = [1, 3, 5, 7, 9].map((seconds) => allowed(after(begin, seconds, ROOMY).state).cameraBps);
+  expect(rates).toEqual(STEPS_BPS.slice());
+});
+
+test("once a step was too much, every climb takes its time", () => {
+  const fallen = after(after(begin, 4, ROOMY), 1, VOICE_BPS + STEPS_BPS[0]);
+  expect(allowed(after(fallen, 5, ROOMY).state).cameraBps).toBe(STEPS_BPS[0]);
+  expect(allowed(after(fallen, 6, ROOMY).state).cameraBps).toBe(STEPS_BPS[1]);
+});
+
+test("a camera that is not sent climbs nowhere: what the link holds does not show", () => {
+  expect(after(begin, 60, ROOMY, { camera: false }).state.step).toBe(0);
+  const climbed = after(begin, 5, ROOMY);
+  expect(after(climbed, 60, ROOMY, { camera: false }).state.step).toBe(climbed.state.step);
+});
+
+test("a browser that tells no rate is given a middling camera after a while", () => {
+  expect(allowed(after(begin, 3, null).state).cameraBps).toBe(STEPS_BPS[0]);
+  expect(allowed(after(begin, 60, null).state).cameraBps).toBe(STEPS_BPS[2]);
+});

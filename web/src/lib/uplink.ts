@@ -26,9 +26,15 @@ export const MOST_PATIENCE_MS = 120_000;
 export const SETTLED_MS = 60_000;
 /** One step up after this long with room for it. */
 export const CLIMB_AFTER_MS = 5_000;
+/** The same while no step has been too much yet: so long a browser needs to see that a link does not hold what it is given,
+ *  as what it believes of a link at first is not measured. */
+export const FIRST_CLIMB_AFTER_MS = 2_000;
 
 /** The rates of a camera without layers, bits per second: from a slide show to a small picture that moves. */
 export const STEPS_BPS = [60_000, 90_000, 130_000, 180_000, 250_000] as const;
+
+/** The step of a camera in a browser that tells no rate: what most links carry. */
+const UNTOLD_STEP = 2;
 
 /** What of the pictures rests: nothing, the camera, or the screen as well. */
 export type Rest = "none" | "camera" | "pictures";
@@ -50,8 +56,10 @@ export interface UplinkState {
   /** Since when the link has been too thin, or has had room for more; null: it is neither. */
   readonly thinSinceMs: number | null;
   readonly roomSinceMs: number | null;
-  /** Since when the present `step` has had room for the next one. */
+  /** Since when the present `step` has had room for the next one, or the browser has told nothing. */
   readonly climbSinceMs: number | null;
+  /** No step has been too much yet. */
+  readonly fresh: boolean;
   /** How long the next return waits. */
   readonly patienceMs: number;
   /** When the pictures last came back; null: they never went. */
@@ -60,13 +68,15 @@ export interface UplinkState {
   readonly voice: VoiceState;
 }
 
-/** The first step is in the middle: what most links carry, so that few must fall and few must climb far. */
+/** The first step is the lowest: more than a thin link holds would drown the first words of a class. A good line is at the
+ *  top within ten seconds. */
 export const UPLINK: UplinkState = {
   rest: "none",
-  step: 2,
+  step: 0,
   thinSinceMs: null,
   roomSinceMs: null,
   climbSinceMs: null,
+  fresh: true,
   patienceMs: PATIENCE_MS,
   backAtMs: null,
   voice: VOICE,
@@ -75,13 +85,19 @@ export const UPLINK: UplinkState = {
 /** The state after `sample`. */
 export function uplinkStep(before: UplinkState, sample: UplinkSample): UplinkState {
   const { atMs, availableBps } = sample;
-  // A browser that does not tell is left to its own congestion control.
-  if (availableBps === null) return { ...before, thinSinceMs: null, roomSinceMs: null, climbSinceMs: null };
+  if (availableBps === null) return untold(before, sample);
   const state = { ...before, voice: voiceStep(before.voice, atMs, availableBps) };
   const sending = (sample.camera && state.rest === "none") || (sample.screen && state.rest !== "pictures");
   const next = state.rest === "none" ? settled(stepped(state, sample), atMs) : state;
   if (sending && availableBps < VOICE_BPS + LEAST_PICTURE_BPS) return thinner(next, sample);
   return roomier({ ...next, thinSinceMs: null }, sample);
+}
+
+/** A browser that does not tell is left to its own congestion control, and its camera to a middling rate. */
+function untold(state: UplinkState, { atMs, camera }: UplinkSample): UplinkState {
+  const since = camera ? (state.climbSinceMs ?? atMs) : null;
+  const step = since !== null && atMs - since >= CLIMB_AFTER_MS ? Math.max(state.step, UNTOLD_STEP) : state.step;
+  return { ...state, step, thinSinceMs: null, roomSinceMs: null, climbSinceMs: since };
 }
 
 function thinner(state: UplinkState, { atMs, availableBps, camera }: UplinkSample): UplinkState {
@@ -96,6 +112,7 @@ function thinner(state: UplinkState, { atMs, availableBps, camera }: UplinkSampl
     thinSinceMs: null,
     roomSinceMs: null,
     climbSinceMs: null,
+    fresh: false,
     step: 0,
     patienceMs: soon ? Math.min(MOST_PATIENCE_MS, state.patienceMs * 2) : state.patienceMs,
   };
@@ -116,14 +133,15 @@ function settled(state: UplinkState, atMs: number): UplinkState {
   return long ? { ...state, backAtMs: null, patienceMs: PATIENCE_MS } : state;
 }
 
-/** The limit of a camera without layers: down at once to what is left, up one step at a time. */
-function stepped(state: UplinkState, { atMs, availableBps }: UplinkSample): UplinkState {
+/** The limit of a camera without layers: down at once to what is left, up one step at a time while one is sent. */
+function stepped(state: UplinkState, { atMs, availableBps, camera }: UplinkSample): UplinkState {
   const left = (availableBps ?? 0) - VOICE_BPS;
   const fits = STEPS_BPS.reduce((best, bps, place) => (bps <= left ? place : best), 0);
-  if (fits < state.step) return { ...state, step: fits, climbSinceMs: null };
-  if (fits === state.step) return { ...state, climbSinceMs: null };
+  if (fits < state.step) return { ...state, step: fits, climbSinceMs: null, fresh: false };
+  // What a link holds shows only while something is sent.
+  if (fits === state.step || !camera) return { ...state, climbSinceMs: null, fresh: state.fresh && left >= STEPS_BPS[0] };
   const since = state.climbSinceMs ?? atMs;
-  if (atMs - since < CLIMB_AFTER_MS) return { ...state, climbSinceMs: since };
+  if (atMs - since < (state.fresh ? FIRST_CLIMB_AFTER_MS : CLIMB_AFTER_MS)) return { ...state, climbSinceMs: since };
   return { ...state, step: state.step + 1, climbSinceMs: atMs };
 }
 

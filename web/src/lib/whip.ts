@@ -82,7 +82,7 @@ export class Publisher {
   private prepare(pc: RTCPeerConnection): void {
     this.senders = {};
     this.tuners = [];
-    // What was wanted of the last session is told anew for this one; until then all is sent, and no thin voice.
+    // What was wanted of the last session is over: all pictures are sent, and no thin voice, until the server says more.
     this.wanted = {};
     for (const line of LINES) {
       const budget = this.budgets[line];
