@@ -75,7 +75,7 @@ class Scene:
         self.now = 0.0
         self.wanted: list[tuple[float, str, SourceKind, tuple[Layer, ...]]] = []
         self.got: list[tuple[float, int]] = []
-        self.batch = cast("Batch", SimpleNamespace(waiting=[], woken_at=0.0))
+        self.batch = cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0))
         listener = SimpleNamespace(
             layers_wanted=self._layers_wanted,
             sources_changed=lambda *_: None,

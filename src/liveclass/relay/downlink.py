@@ -72,12 +72,23 @@ LEAST_BPS: dict[Layer, float] = {
 """A layer never counts for less: silence, and a screen that stands still, end at any moment."""
 
 
+GUEST_BPS = 280_000.0
+"""The same for a classroom's camera, which comes in one layer (the top one of `web/src/lib/encodings.ts`)."""
+
+
 def cost_of(track: Track, now: float) -> float:
-    """What a layer costs, bits per second."""
-    measured = track.bps(now)
+    """What a layer costs, bits per second; of one that rests, what it cost before."""
+    measured = track.bps(now) or track.last_bps
     if not measured:
-        return NOMINAL_BPS[track.layer]
+        return nominal_cost(track.info.role, track.layer)
     return max(measured, min(LEAST_BPS[track.layer], NOMINAL_BPS[track.layer]))
+
+
+def nominal_cost(role: str, layer: Layer) -> float:
+    """What a layer of which nothing was measured is taken to cost, by who sends it."""
+    if role == "classroom" and layer in {"middle", "high"}:
+        return GUEST_BPS
+    return NOMINAL_BPS[layer]
 
 
 class Downlink:
@@ -327,7 +338,7 @@ class Downlink:
     def _picture(self, source: Layered, now: float) -> Picture:
         """A layer that rests can be had, though its publisher may never have sent any of it."""
         costs = [
-            (layer, cost_of(track, now) if track is not None else NOMINAL_BPS[layer])
+            (layer, cost_of(track, now) if track is not None else nominal_cost(source.info.role, layer))
             for layer in source.offered
             if ((track := source.track(layer)) is not None and source.live(track, now)) or layer in source.resting
         ]

@@ -15,9 +15,12 @@ from liveclass.rtp.xr import build_dlrr
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.session import PeerSession, Reason
 
+REPAIR_SHARE, LEAST_REPAIR_BYTES_PER_S = 0.25, 8_000.0
+"""Of what such a subscriber is sent, and at least a voice's worth."""
+
 REPAIR_BYTES_PER_S = 275_000.0
-"""Bytes a second that a subscriber without congestion feedback may have again: 250 packets, over the 175 of a whole
-lesson, so that a burst heals in a second, and bounded, so that a link which loses everything is not drowned by
+"""The most bytes a second that a subscriber without congestion feedback may have again: 250 packets, over the 175 of a
+whole lesson, so that a burst heals in a second, and bounded, so that a link which loses everything is not drowned by
 repairs."""
 
 AGAIN_S = 0.05
@@ -189,7 +192,9 @@ class Subscriber:
     def _open(self, datagram: bytes, now: float) -> None:
         elapsed, self._budget_at = now - self._budget_at, now
         self._messages = min(MAX_RTCP_PER_S, self._messages + elapsed * MAX_RTCP_PER_S)
-        self._budget = min(REPAIR_BYTES_PER_S, self._budget + elapsed * REPAIR_BYTES_PER_S)
+        if self.downlink is None:
+            allowance = self._repair_allowance(now)
+            self._budget = min(allowance, self._budget + elapsed * allowance)
         session = self.session
         if self._messages < 1.0 or session is None or session.receiver is None:
             return
@@ -205,6 +210,11 @@ class Subscriber:
                 self._hear(packet, now)
         except PeerError:
             self.malformed += 1
+
+    def _repair_allowance(self, now: float) -> float:
+        """Bytes of repairs a second where nothing is known of the link."""
+        sent = sum(slot.track.bps(now) for slot in self.slots if slot.track is not None) / 8
+        return min(REPAIR_BYTES_PER_S, max(LEAST_REPAIR_BYTES_PER_S, REPAIR_SHARE * sent))
 
     def _hear(self, packet: control.RtcpPacket, now: float) -> None:
         if isinstance(packet, control.TransportFeedbackBody):

@@ -88,6 +88,7 @@ class Track:
         clock: the publisher's last sender report: seconds of its clock, and the RTP timestamp of that moment.
         asked_loss: loss that the publisher is told on behalf of receivers without redundancy, so that its encoder adds
             in-band FEC (RFC 6716 section 2.1.7).
+        last_bps: the rate last measured, bits of IP packets per second, also while the layer rests.
         cache_packets: packets kept for retransmission.
         keyframe_interval_s: shortest time between two keyframe requests.
     """
@@ -112,7 +113,7 @@ class Track:
         self.clock: tuple[float, int] | None = None
         self.asked_loss = 0.0
         self._rate_from = (0.0, 0)
-        self._rate = 0.0
+        self._rate = self.last_bps = 0.0
         self._now = 0.0
         self._clock_rate = info.codec.clock_rate
         self._video = info.codec.kind == "video"
@@ -342,12 +343,15 @@ class Track:
     def bps(self, now: float) -> float:
         """What this stream costs a receiver, bits of IP packets per second; 0 when it has been silent for `IDLE_S`."""
         if now - self.highest_arrival > IDLE_S:
+            self._rate_from, self._rate = (0.0, 0), 0.0
             return 0.0
         at, bits = self._rate_from
         total = 8 * (self.octets + self.packets * WIRE_OVERHEAD)
         if now - at >= RATE_WINDOW_S:
             rate = (total - bits) / (now - at) if at else 0.0
             self._rate += (rate - self._rate) / (2 if self._rate else 1)
+            if self._rate:
+                self.last_bps = self._rate
             self._rate_from = (now, total)
         return self._rate
 
