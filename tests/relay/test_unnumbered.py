@@ -90,7 +90,7 @@ class Unnumbered(Classroom):
         self.room_at, self.tick_at = 0.0, 1e9
 
     def put(self, packet: bytes, seq: int, ssrc: int, now: float) -> None:
-        if packet[0] & 0x10:
+        if packet[0] & 0x10 or ssrc != self.voice.ssrc:
             super().put(packet, seq, ssrc, now)
             return
         size = len(packet) + TRAILER_AND_HEADERS
