@@ -184,7 +184,7 @@ function Speak({ forMs, onDone }: { readonly forMs: number; readonly onDone: (he
   return (
     <>
       <p role="status">{t("check.speak")}</p>
-      <LevelBar level={level} label={t("pre.level.name")} />
+      <LevelBar level={level} label={t("device.level")} />
     </>
   );
 }

@@ -5,7 +5,6 @@ import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { t } from "../lib/i18n";
 import type { Source } from "../lib/stage";
-import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Picture } from "../ui/Picture";
@@ -14,6 +13,7 @@ import { Menu } from "./Menu";
 import type { ClassroomModel } from "./model";
 import { Status } from "./Status";
 import { EnterOrReady } from "./Waiting";
+import { recordedText } from "./words";
 
 /** The buttons go again after this long without a touch. */
 const SHOWN_MS = 5_000;

@@ -4,13 +4,13 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { t } from "../lib/i18n";
-import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { DeviceFields } from "../ui/DeviceFields";
 import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
 import { BUDGETS_MB } from "../lib/meter";
 import type { ClassroomModel } from "./model";
+import { recordedText } from "./words";
 
 const SAVED_SHOWN_MS = 2_000;
 
@@ -43,7 +43,7 @@ export function Menu({ model, onClose }: MenuProps): JSX.Element {
       </div>
       <NameField model={model} />
       <label class="field">
-        <span class="field-label">{t("menu.volume")}</span>
+        <span class="field-label">{t("volume")}</span>
         <span class="volume">
           <Icon name={sound.volume.value === 0 ? "sound-off" : "sound"} />
           <input

@@ -5,7 +5,6 @@ import type { JSX } from "preact";
 import { canCapture } from "../lib/devices";
 import { clock, dayAndTime, t, timeOfDay } from "../lib/i18n";
 import { wallMs } from "../lib/ticker";
-import { recordedText } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
@@ -13,6 +12,7 @@ import type { ClassroomModel } from "./model";
 import { LineCheck } from "./LineCheck";
 import { NameField } from "./Menu";
 import { Status } from "./Status";
+import { recordedText } from "./words";
 
 const DAY_S = 86_400;
 

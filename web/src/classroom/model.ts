@@ -17,7 +17,8 @@ import { recall, remember } from "../lib/storage";
 import { Meter } from "../lib/meter";
 import { keepScreenOn } from "../lib/wake-lock";
 import { CLASSROOM_BUDGETS, Publisher } from "../lib/whip";
-import { classroomSentence, type Sentence } from "../lib/words";
+import type { Sentence } from "../ui/StatusLine";
+import { classroomSentence } from "./words";
 import { Hearing } from "./hearing";
 
 /** How often the page measures and reports what it receives. */

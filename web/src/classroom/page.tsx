@@ -2,11 +2,13 @@
 
 import { render } from "preact";
 import type { PageLink } from "../lib/api";
-import { applyToDocument } from "../lib/i18n";
+import { addTexts, applyToDocument } from "../lib/i18n";
 import { keepForNextVisit } from "../sw/register";
 import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
 import { ClassroomPage } from "./ClassroomPage";
 import { ClassroomModel } from "./model";
+
+addTexts(import.meta.glob(["../lang/*/live.ts", "../lang/*/class.ts"], { eager: true }));
 
 /** Show the page of `link`; null: the address is none. */
 export function open(link: PageLink | null): void {

@@ -9,7 +9,7 @@ import { ClassroomModel } from "../classroom/model";
 import { ClassroomPage } from "../classroom/ClassroomPage";
 import type { Participant, RecordingInfo, Slot } from "../generated/messages";
 import type { PageLink } from "../lib/api";
-import { applyToDocument, language } from "../lib/i18n";
+import { addTexts, applyToDocument, language } from "../lib/i18n";
 import type { LessonView } from "../lib/lesson-view";
 import { IDLE } from "../lib/link-state";
 import type { LivePage } from "../lib/live-page";
@@ -21,6 +21,7 @@ import { TeachModel } from "../teach/model";
 import { TeachPage } from "../teach/TeachPage";
 import { WrongLink } from "../ui/Gate";
 
+addTexts(import.meta.glob("../lang/*/*.ts", { eager: true }));
 const search = new URLSearchParams(location.search);
 const story = search.get("story") ?? "";
 language.value = search.get("lang") ?? "zh-CN";

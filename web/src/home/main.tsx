@@ -3,7 +3,7 @@
 import { render } from "preact";
 import "../style/tokens.css";
 import "../style/base.css";
-import { applyToDocument, t } from "../lib/i18n";
+import { addTexts, applyToDocument, t } from "../lib/i18n";
 import { MessagePage } from "../ui/MessagePage";
 
 function Home(): preact.JSX.Element {
@@ -15,6 +15,7 @@ function Home(): preact.JSX.Element {
   );
 }
 
+addTexts(import.meta.glob("../lang/*/home.ts", { eager: true }));
 applyToDocument();
 const root = document.getElementById("app");
 if (root !== null) render(<Home />, root);

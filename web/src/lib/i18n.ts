@@ -1,33 +1,62 @@
-/** Texts in the reader's language. A language is ONE file in `src/lang/`; dropping a file there adds it to every page.
- * Knows no text itself. Reading `t` inside a component makes that component follow the language switch. */
+/** Texts in the reader's language. A language is ONE folder in `src/lang/`; dropping a folder there adds it to every page.
+ * Knows no text itself, and loads only what every page says: each page adds its own files (`addTexts`), so that none carries
+ * the texts of another. Reading `t` inside a component makes that component follow the language switch. */
 
 import { signal } from "@preact/signals";
-import type zhCN from "../lang/zh-CN";
+import type chineseClass from "../lang/zh-CN/class";
+import type chineseCommon from "../lang/zh-CN/common";
+import type chineseHome from "../lang/zh-CN/home";
+import type chineseLive from "../lang/zh-CN/live";
+import type chineseReplay from "../lang/zh-CN/replay";
+import type chineseTeach from "../lang/zh-CN/teach";
 import { recall, remember } from "./storage";
 
 /** Forms of a text that counts something, chosen by `Intl.PluralRules` on the parameter `count`. */
 export type Plural = { readonly one?: string; readonly other: string };
 export type Text = string | Plural;
-export type TextKey = keyof (typeof zhCN)["texts"];
-/** All texts of one language. zh-CN is written first, so its keys are the keys. */
-export type Texts = { readonly [K in TextKey]: Text };
+/** zh-CN is written first, so its keys are the keys. */
+export type TextKey =
+  | keyof typeof chineseCommon
+  | keyof typeof chineseLive
+  | keyof typeof chineseHome
+  | keyof typeof chineseClass
+  | keyof typeof chineseTeach
+  | keyof typeof chineseReplay;
+/** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
+export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 
 export interface Language {
-  /** BCP 47 tag, as in `<html lang>`. */
+  /** BCP 47 tag, as in `<html lang>`; the folder's name. */
   readonly tag: string;
-  /** The language's own name for itself. */
-  readonly name: string;
-  readonly texts: Texts;
+  /** Those that this page has added. */
+  readonly texts: Partial<Record<TextKey, Text>>;
 }
+
+/** Files of `src/lang/` by their paths, `.../<tag>/<file>.ts`. */
+export type TextFiles = Readonly<Record<string, { readonly default: Language["texts"] }>>;
 
 export type Params = Readonly<Record<string, string | number>>;
 
-const modules = import.meta.glob<{ default: Language }>("../lang/*.ts", { eager: true });
+const common: TextFiles = import.meta.glob("../lang/*/common.ts", { eager: true });
+
+function tagOf(path: string): string {
+  return path.split("/").slice(-2)[0] ?? "";
+}
 
 /** Every language there is, Chinese first. */
-export const languages: readonly Language[] = Object.keys(modules)
-  .map((path) => (modules[path] as { default: Language }).default)
+export const languages: readonly Language[] = Object.keys(common)
+  .map((path) => ({ tag: tagOf(path), texts: {} }))
   .sort((a, b) => rank(a.tag) - rank(b.tag) || a.tag.localeCompare(b.tag));
+
+addTexts(common);
+
+/** Make the texts of `files` sayable. A page calls it once, before it shows anything. */
+export function addTexts(files: TextFiles): void {
+  for (const path of Object.keys(files)) {
+    const into = languages.find((one) => one.tag === tagOf(path));
+    if (into !== undefined) Object.assign(into.texts, files[path]?.default);
+  }
+}
 
 function rank(tag: string): number {
   return tag === "zh-CN" ? 0 : tag === "en" ? 1 : 2;
@@ -73,7 +102,7 @@ export function applyToDocument(): void {
 
 function current(): Language {
   const found = languages.find((one) => one.tag === language.value) ?? languages[0];
-  if (found === undefined) throw new Error("no language file");
+  if (found === undefined) throw new Error("no language");
   return found;
 }
 
@@ -92,13 +121,13 @@ function pluralForm(text: Plural, count: number, tag: string): string {
   return rule === "one" && text.one !== undefined ? text.one : text.other;
 }
 
-/** The text for `key` in the language shown now. */
+/** The text for `key` in the language shown now. That the page has added it is what `lang/lang.test.ts` sees to. */
 export function t(key: TextKey, params: Params = {}): string {
   const found = current();
-  return fill(found.texts[key], params, found.tag);
+  return fill(found.texts[key] ?? key, params, found.tag);
 }
 
-/** True when there is a text for `key`: for codes that come from the server. */
+/** True when this page has a text for `key`: for codes that come from the server. */
 export function hasText(key: string): key is TextKey {
   return Object.prototype.hasOwnProperty.call(current().texts, key);
 }

@@ -104,7 +104,7 @@ function Volume({ controller }: { controller: Controller }): JSX.Element {
         min="0"
         max="1"
         step="0.05"
-        aria-label={t("menu.volume")}
+        aria-label={t("volume")}
         value={silent ? 0 : controller.volume.value}
         onInput={(event) => controller.setVolume(Number(event.currentTarget.value))}
       />

@@ -71,7 +71,7 @@ function Stage({ controller, onDoublePress }: { controller: Controller; onDouble
       class={`replay-stage${small > 0 ? " has-strip" : ""}`}
       data-test="stage"
       role="group"
-      aria-label={t("teach.stage")}
+      aria-label={t("stage")}
       onClick={() => controller.toggle()}
       onDblClick={onDoublePress}
     >

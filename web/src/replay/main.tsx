@@ -5,10 +5,11 @@ import "../style/tokens.css";
 import "../style/base.css";
 import "./replay.css";
 import { parseLink } from "../lib/api";
-import { applyToDocument } from "../lib/i18n";
+import { addTexts, applyToDocument } from "../lib/i18n";
 import { LinkInvalid, Page } from "./Page";
 import { hasMediaSource, loadHls } from "./feed";
 
+addTexts(import.meta.glob("../lang/*/replay.ts", { eager: true }));
 applyToDocument();
 // In parallel with the first question to the server; a failed fetch is tried again when it is needed.
 if (hasMediaSource()) loadHls().catch(() => undefined);

@@ -65,7 +65,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
       <ul class="bar-called">
         {called.map((one) => (
           <li key={one.id} class="called-pill">
-            <span class="called-name">{t("class.other", { name: one.name })}</span>
+            <span class="called-name">{t("teach.other", { name: one.name })}</span>
             <Button
               label={t("tile.endcall")}
               hint={t("tile.endcall.name", { name: one.name })}

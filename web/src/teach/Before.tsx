@@ -97,7 +97,7 @@ function Level({ model }: { readonly model: TeachModel }): JSX.Element {
     <div class="before-level">
       <Icon name={off ? "microphone-off" : "microphone"} />
       <div class="before-level-bar">
-        <LevelBar level={model.meter.level} label={t("pre.level.name")} off={off} />
+        <LevelBar level={model.meter.level} label={t("device.level")} off={off} />
         <p class="soft">{off ? "" : t(words)}</p>
       </div>
     </div>

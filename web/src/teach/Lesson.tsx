@@ -7,7 +7,6 @@ import { hasText, clock, t } from "../lib/i18n";
 import { steadyMs, wallMs } from "../lib/ticker";
 import type { Participant } from "../generated/messages";
 import type { Source } from "../lib/stage";
-import { callSentence } from "../lib/words";
 import { Button } from "../ui/Button";
 import { DeviceFields } from "../ui/DeviceFields";
 import { Icon } from "../ui/Icon";
@@ -19,7 +18,7 @@ import { Bar } from "./Bar";
 import type { TeachModel } from "./model";
 import { Tile } from "./Tile";
 import { Trouble } from "./Trouble";
-import { summary, summaryParts } from "./words";
+import { callSentence, summary, summaryParts } from "./words";
 
 export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
   const ending = useSignal(false);
@@ -99,7 +98,7 @@ function Stage({ model }: { readonly model: TeachModel }): JSX.Element {
   const own = main !== null && main.participant === view?.you;
   const owner = view?.participants.find((one) => one.id === main?.participant);
   return (
-    <div class="stage" data-theme="stage" data-test="stage" aria-label={t("teach.stage")} role="region">
+    <div class="stage" data-theme="stage" data-test="stage" aria-label={t("stage")} role="region">
       {main === null || stream === null ? (
         <p class="stage-empty">
           <Icon name="microphone" />
@@ -124,7 +123,7 @@ function StageLabel({ kind, owner }: { readonly kind: Source["kind"]; readonly o
   return (
     <p class={`stage-label${speaking ? " stage-label-called" : ""}`}>
       <Icon name={kind === "screen" ? "screen" : speaking ? "microphone" : "camera"} />
-      {speaking ? t("class.other", { name: owner.name }) : owner.name}
+      {speaking ? t("teach.other", { name: owner.name }) : owner.name}
     </p>
   );
 }
@@ -196,7 +195,7 @@ function Self({ model }: { readonly model: TeachModel }): JSX.Element {
           <Icon name={model.speaking.value && model.microphone.track.value !== null ? "microphone" : "microphone-off"} />
           <LevelBar
             level={model.meter.level}
-            label={t("pre.level.name")}
+            label={t("device.level")}
             off={!model.speaking.value || model.microphone.track.value === null}
           />
         </div>

@@ -4,13 +4,12 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Participant } from "../generated/messages";
 import { clock, t } from "../lib/i18n";
-import { callSentence } from "../lib/words";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Picture } from "../ui/Picture";
 import { StatusLine } from "../ui/StatusLine";
 import type { TeachModel } from "./model";
-import { behind, figuresOf, roomSentence, rungText } from "./words";
+import { behind, callSentence, figuresOf, roomSentence, rungText } from "./words";
 
 export interface TileProps {
   readonly model: TeachModel;

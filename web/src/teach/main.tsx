@@ -8,12 +8,13 @@ import "./before.css";
 import "./lesson.css";
 import "./bar.css";
 import { parseLink } from "../lib/api";
-import { applyToDocument } from "../lib/i18n";
+import { addTexts, applyToDocument } from "../lib/i18n";
 import { keepForNextVisit } from "../sw/register";
 import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
 import { TeachModel } from "./model";
 import { TeachPage } from "./TeachPage";
 
+addTexts(import.meta.glob(["../lang/*/live.ts", "../lang/*/teach.ts"], { eager: true }));
 applyToDocument();
 const root = document.getElementById("app");
 const link = parseLink(location.pathname, location.hash);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { LinkState, Participant, Receiving } from "../generated/messages";
-import { behind, figuresOf, roomSentence, summary, summaryParts, uplinkSentence } from "./words";
+import { behind, callSentence, figuresOf, roomSentence, summary, summaryParts, tileSentence, uplinkSentence } from "./words";
 
 const GOOD: Receiving = { sound: "good", picture: "good" };
 
@@ -8,6 +8,33 @@ function room(link: LinkState, receiving: Receiving = GOOD, more: Partial<Partic
   const base = { id: "c", role: "classroom", name: "C", online: true, called: false, muted: false, devices: {} } as const;
   return { ...base, receiving, link, ...more };
 }
+
+const TILES: [Receiving, string, string][] = [
+  [{ sound: "good", picture: "good" }, "good", "tile.good"],
+  [{ sound: "good" }, "good", "tile.good.sound"],
+  [{ sound: "good", picture: "weak" }, "weak", "tile.picture.weak"],
+  [{ sound: "good", picture: "none" }, "weak", "tile.picture.none"],
+  [{ sound: "weak", picture: "good" }, "weak", "tile.sound.weak"],
+  [{ sound: "none", picture: "good" }, "lost", "tile.sound.none"],
+  [{ sound: "none", picture: "none" }, "lost", "tile.nothing"],
+  [{ picture: "good" }, "note", "tile.silent"],
+  [{}, "note", "tile.silent"],
+];
+test.each(TILES)("a tile says what arrives: %o", (receiving, tone, text) => {
+  expect(tileSentence(room({}, receiving), true)).toEqual({ tone, text });
+});
+
+test("a classroom whose page is gone is offline, whatever it received before", () => {
+  const gone = room({}, GOOD, { online: false });
+  expect(tileSentence(gone, true).text).toBe("tile.offline");
+});
+
+test("a call goes from opening to speaking to muted", () => {
+  expect(callSentence(room({}, {}))).toBeNull();
+  expect(callSentence(room({}, {}, { called: true }))?.text).toBe("tile.called.opening");
+  expect(callSentence(room({}, {}, { called: true, devices: { microphone: true } }))?.text).toBe("tile.called");
+  expect(callSentence(room({}, {}, { called: true, muted: true }))?.text).toBe("tile.called.muted");
+});
 
 const TOLD: [string, LinkState, Receiving, string, string][] = [
   ["the full picture", { rung: "full" }, GOOD, "good", "tile.good"],

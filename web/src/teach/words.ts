@@ -3,9 +3,9 @@
 
 import type { LinkState, Participant, Receiving } from "../generated/messages";
 import type { Params, TextKey } from "../lib/i18n";
+import { devicesOf, receivingOf } from "../lib/lesson-view";
 import type { Rest } from "../lib/uplink";
-import type { Sentence } from "../lib/words";
-import { tileSentence } from "../lib/words";
+import type { Sentence } from "../ui/StatusLine";
 
 /** A sentence with what is filled into it. */
 export interface Told extends Sentence {
@@ -60,6 +60,30 @@ export function behind(one: Participant): boolean {
 /** True when nothing reaches the room, and it is being tried again. */
 export function reconnecting(one: Participant): boolean {
   return !one.online || (one.link as LinkState | undefined)?.rung === "reconnecting";
+}
+
+/** What a classroom's tile says of what the room receives. */
+export function tileSentence(one: Participant, lessonLive: boolean): Sentence {
+  if (!one.online) return { tone: "lost", text: "tile.offline" };
+  if (!lessonLive) return { tone: "good", text: "tile.waiting" };
+  const { sound, picture } = receivingOf(one);
+  if (sound === "off" && picture === "off") return { tone: "note", text: "tile.silent" };
+  if (sound === "none" && picture !== "good" && picture !== "weak") return { tone: "lost", text: "tile.nothing" };
+  if (sound === "none") return { tone: "lost", text: "tile.sound.none" };
+  if (sound === "weak") return { tone: "weak", text: "tile.sound.weak" };
+  if (sound === "off") return { tone: "note", text: "tile.silent" };
+  if (picture === "none") return { tone: "weak", text: "tile.picture.none" };
+  if (picture === "weak") return { tone: "weak", text: "tile.picture.weak" };
+  return { tone: "good", text: picture === "off" ? "tile.good.sound" : "tile.good" };
+}
+
+/** What the tile of a called classroom says of the other direction, or null when it is not called. */
+export function callSentence(one: Participant): Sentence | null {
+  if (!one.called) return null;
+  if (one.muted) return { tone: "note", text: "tile.called.muted" };
+  return devicesOf(one).microphone
+    ? { tone: "good", text: "tile.called" }
+    : { tone: "wait", text: "tile.called.opening" };
 }
 
 /** What a classroom's tile says of a live lesson. What stops a room comes before what troubles it. */

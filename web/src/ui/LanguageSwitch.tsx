@@ -16,7 +16,7 @@ export function LanguageSwitch(): JSX.Element {
       >
         {languages.map((one) => (
           <option key={one.tag} value={one.tag} lang={one.tag}>
-            {one.name}
+            {one.texts["language.name"]}
           </option>
         ))}
       </select>

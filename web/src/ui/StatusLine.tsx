@@ -1,9 +1,16 @@
 /** One sentence about how things are, in words, colour and shape. Empty when all is well; announced politely. */
 
 import type { JSX } from "preact";
+import type { TextKey } from "../lib/i18n";
 import { Icon, type IconName } from "./Icon";
 
 export type Tone = "good" | "weak" | "lost" | "wait" | "note";
+
+/** What a line is to say, before it is said in the language of the reader. */
+export interface Sentence {
+  readonly tone: Tone;
+  readonly text: TextKey;
+}
 
 const ICONS: Readonly<Record<Tone, IconName>> = {
   good: "good",

@@ -1,42 +1,5 @@
 import { expect, test } from "vitest";
-import type { Participant, Receiving } from "../generated/messages";
-import { callSentence, type ClassroomState, classroomSentence, hearing, recordedText, tileSentence } from "./words";
-
-function classroom(receiving: Receiving, more: Partial<Participant> = {}): Participant {
-  return { id: "c", role: "classroom", name: "C", online: true, called: false, muted: false, devices: {}, receiving, link: {}, ...more };
-}
-
-const TILES: [Receiving, string, string][] = [
-  [{ sound: "good", picture: "good" }, "good", "tile.good"],
-  [{ sound: "good" }, "good", "tile.good.sound"],
-  [{ sound: "good", picture: "weak" }, "weak", "tile.picture.weak"],
-  [{ sound: "good", picture: "none" }, "weak", "tile.picture.none"],
-  [{ sound: "weak", picture: "good" }, "weak", "tile.sound.weak"],
-  [{ sound: "none", picture: "good" }, "lost", "tile.sound.none"],
-  [{ sound: "none", picture: "none" }, "lost", "tile.nothing"],
-  [{ picture: "good" }, "note", "tile.silent"],
-  [{}, "note", "tile.silent"],
-];
-test.each(TILES)("a tile says what arrives: %o", (receiving, tone, text) => {
-  expect(tileSentence(classroom(receiving), true)).toEqual({ tone, text });
-});
-
-test("a classroom whose page is gone is offline, whatever it received before", () => {
-  const gone = classroom({ sound: "good", picture: "good" }, { online: false });
-  expect(tileSentence(gone, true).text).toBe("tile.offline");
-  expect(hearing([gone])).toEqual({ good: 0, all: 0 });
-});
-
-test("a call goes from opening to speaking to muted", () => {
-  expect(callSentence(classroom({}))).toBeNull();
-  expect(callSentence(classroom({}, { called: true }))?.text).toBe("tile.called.opening");
-  expect(callSentence(classroom({}, { called: true, devices: { microphone: true } }))?.text).toBe("tile.called");
-  expect(callSentence(classroom({}, { called: true, muted: true }))?.text).toBe("tile.called.muted");
-});
-
-test("classrooms that hear nothing do not count as hearing", () => {
-  expect(hearing([classroom({ sound: "good" }), classroom({ sound: "weak" }), classroom({ sound: "none" })])).toEqual({ good: 1, all: 3 });
-});
+import { type ClassroomState, classroomSentence, recordedText } from "./words";
 
 const WELL: ClassroomState = {
   live: true,

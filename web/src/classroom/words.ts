@@ -1,38 +1,9 @@
-/** From figures and states to the one sentence a person reads, with its tone. Pure: it names texts, it does not hold them. */
+/** What the classroom page says of its own state: states in, the one sentence that a class reads out. Pure: it names texts, it
+ * does not hold them. */
 
-import type { LinkState, Participant, Quality, RecordingInfo } from "../generated/messages";
-import type { Tone } from "../ui/StatusLine";
-import type { TextKey } from "./i18n";
-import { devicesOf, receivingOf } from "./lesson-view";
-
-export interface Sentence {
-  readonly tone: Tone;
-  readonly text: TextKey;
-}
-
-/** What a classroom's tile says. */
-export function tileSentence(one: Participant, lessonLive: boolean): Sentence {
-  if (!one.online) return { tone: "lost", text: "tile.offline" };
-  if (!lessonLive) return { tone: "good", text: "tile.waiting" };
-  const { sound, picture } = receivingOf(one);
-  if (sound === "off" && picture === "off") return { tone: "note", text: "tile.silent" };
-  if (sound === "none" && picture !== "good" && picture !== "weak") return { tone: "lost", text: "tile.nothing" };
-  if (sound === "none") return { tone: "lost", text: "tile.sound.none" };
-  if (sound === "weak") return { tone: "weak", text: "tile.sound.weak" };
-  if (sound === "off") return { tone: "note", text: "tile.silent" };
-  if (picture === "none") return { tone: "weak", text: "tile.picture.none" };
-  if (picture === "weak") return { tone: "weak", text: "tile.picture.weak" };
-  return { tone: "good", text: picture === "off" ? "tile.good.sound" : "tile.good" };
-}
-
-/** What the tile of a called classroom says of the other direction, or null when it is not called. */
-export function callSentence(one: Participant): Sentence | null {
-  if (!one.called) return null;
-  if (one.muted) return { tone: "note", text: "tile.called.muted" };
-  return devicesOf(one).microphone
-    ? { tone: "good", text: "tile.called" }
-    : { tone: "wait", text: "tile.called.opening" };
-}
+import type { LinkState, Quality, RecordingInfo } from "../generated/messages";
+import type { TextKey } from "../lib/i18n";
+import type { Sentence } from "../ui/StatusLine";
 
 /** What a class is told of being recorded; the same words before, during and in the menu. */
 export function recordedText(recording: RecordingInfo | undefined): TextKey {
@@ -111,14 +82,4 @@ function rungSentence(state: ClassroomState): Sentence | null {
   }
   if (state.budgetNear) return { tone: "note", text: "class.budget.near" };
   return state.rung === "reduced" && state.picture === "good" ? { tone: "note", text: "class.rung.reduced" } : null;
-}
-
-/** How many classrooms hear the lesson, of those that are in it. */
-export function hearing(classrooms: readonly Participant[]): { readonly good: number; readonly all: number } {
-  const here = classrooms.filter((one) => one.online);
-  const good = here.filter((one) => {
-    const { sound } = receivingOf(one);
-    return sound === "good" || sound === "off";
-  });
-  return { good: good.length, all: here.length };
 }
