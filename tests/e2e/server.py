@@ -18,8 +18,8 @@ from typing import Any
 import aiohttp
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S = 30.0
-"""Until a fresh server answers; a busy machine of two cores needs a few seconds."""
+START_S = 60.0
+"""Until a fresh server answers: a few seconds, and many times that on two cores that run four browsers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,28 @@
+"""The boundary of all routes: a peer's absence is no fault of ours."""
+
+import pytest
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.test_utils import make_mocked_request
+
+from liveclass.server.http import GONE_AWAY, error_boundary
+
+
+@pytest.mark.parametrize("error", [ClientConnectionResetError("closing"), ConnectionResetError(), BrokenPipeError()])
+async def test_a_peer_that_leaves_before_its_answer_is_noted_without_a_fault(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        raise error
+
+    answer = await error_boundary(make_mocked_request("GET", "/ws"), handler)
+    assert answer.status == GONE_AWAY
+    assert not caplog.records
+
+
+async def test_a_fault_of_ours_is_logged_and_told_in_words() -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        raise ZeroDivisionError
+
+    request = make_mocked_request("GET", "/x", match_info=None)
+    answer = await error_boundary(request, handler)
+    assert answer.status == 500
