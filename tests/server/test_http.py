@@ -2,7 +2,7 @@
 
 import pytest
 from aiohttp import ClientConnectionResetError, web
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from liveclass.server.http import GONE_AWAY, error_boundary
 
@@ -19,10 +19,12 @@ async def test_a_peer_that_leaves_before_its_answer_is_noted_without_a_fault(
     assert not caplog.records
 
 
-async def test_a_fault_of_ours_is_logged_and_told_in_words() -> None:
+async def test_a_fault_of_ours_is_told_in_words() -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         raise ZeroDivisionError
 
-    request = make_mocked_request("GET", "/x", match_info=None)
-    answer = await error_boundary(request, handler)
-    assert answer.status == 500
+    app = web.Application(middlewares=[error_boundary])
+    app.router.add_get("/", handler)
+    async with TestClient(TestServer(app)) as client, client.get("/") as answer:
+        assert answer.status == 500
+        assert (await answer.json())["error"]["code"] == "internal"
