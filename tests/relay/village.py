@@ -184,7 +184,8 @@ class Classroom:
                 self.downlink.repair(*what, now)
         if now >= self.tick_at:
             self.tick_at += 0.02
-            self.downlink.tick(now)
+            if now >= self.downlink.idle_until:
+                self.downlink.tick(now)
 
     def _received(self, at: float, size: int, seq: int, ssrc: int) -> None:
         if ssrc == self.picture.ssrc:

@@ -102,6 +102,7 @@ class Downlink:
     Attributes:
         resting: the link is wide and calm, so that only some packets ask for feedback, which may wait unopened until
             `look_at`, for `glance`.
+        idle_until: `tick` has nothing to do before.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Downlink:
         self._direct = False
         self._decided_at = -1e9
         self._ticked_at = self._accrued_at = now
-        self._idle_until = self._alert_until = -1e9
+        self.idle_until = self._alert_until = -1e9
         self._budget = 0.0
         self._repaired = 0.0
         self._probe_left = self._probe_bps = 0.0
@@ -164,12 +165,12 @@ class Downlink:
 
     def changed(self) -> None:
         """Sources came or went, or the person chose otherwise: decide anew at once."""
-        self._decided_at = self._idle_until = -1e9
+        self._decided_at = self.idle_until = -1e9
 
     def arrange(self, now: float) -> None:
         """Decide anew now: not even the first packet of a new voice is to be missed."""
         self._decided_at = now
-        self._idle_until = -1e9
+        self.idle_until = -1e9
         self._decide(now)
 
     def glance(self, body: bytes, now: float) -> bool:
@@ -189,14 +190,14 @@ class Downlink:
 
     def alert(self, now: float) -> None:
         """Something is amiss, or may be: rest no more for a while."""
-        self._idle_until = -1e9
+        self.idle_until = -1e9
         self._alert_until = now + ALERT_S
         self._rest(False)
 
     def feedback(self, body: bytes, now: float) -> None:
         """Transport-wide feedback of the subscriber. Raises PeerError when it is malformed."""
         self.controller.feedback(body, now)
-        if now < self._idle_until and not self._calm():
+        if now < self.idle_until and not self._calm():
             self.alert(now)
 
     # The pacer, as slots see it
@@ -236,9 +237,7 @@ class Downlink:
     _sound_bps = 50_000.0
 
     def tick(self, now: float) -> None:
-        """To be called every 20 ms."""
-        if now < self._idle_until:
-            return
+        """To be called every 20 ms, but not before `idle_until`."""
         passed, self._ticked_at = now - self._ticked_at, now
         if not self._carrier.ready:
             return
@@ -251,7 +250,7 @@ class Downlink:
             self._decided_at = now
             self._decide(now)
             calm = self._direct and not self._probe_left and self._calm()
-            self._idle_until = now + REVIEW_S if calm else -1e9
+            self.idle_until = now + REVIEW_S if calm else -1e9
             self._rest(calm and self.controller.queue_s < CALM_QUEUE_S and now >= self._alert_until)
 
     def _rest(self, resting: bool) -> None:

@@ -186,8 +186,9 @@ class Room:
     def tick(self, now: float) -> None:
         """To be called every 20 ms."""
         for subscriber in self.subscribers.values():
-            if subscriber.downlink is not None:
-                subscriber.downlink.tick(now)
+            downlink = subscriber.downlink
+            if downlink is not None and now >= downlink.idle_until:
+                downlink.tick(now)
         if now - self._reviewed_at >= REVIEW_S:
             self._reviewed_at = now
             self._review(now)
