@@ -1,17 +1,14 @@
 """Feedback that waits unopened while a link is wide and calm: seldom looked at, and never to the room's harm."""
 
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from liveclass.relay.downlink import GLANCE_S, Downlink
-from liveclass.relay.subscriber import MAX_KEPT, Subscriber
+from liveclass.relay.subscriber import MAX_KEPT
 from liveclass.rtp.congestion import SILENCE_S
 from liveclass.rtp.feedback import SendLog
-from liveclass.transport.endpoint import Endpoint
-from liveclass.transport.session import PeerSession
-from tests.relay.village import FEEDBACK_S, Classroom, Volunteer, run
+from tests.relay.village import FEEDBACK_S, Classroom, Volunteer, run, subscribed
 from tests.rtp.link import Link
 
 
@@ -24,18 +21,7 @@ class Ears:
         self.came: list[float] = []
         self.now = 0.0
         self.forged = False
-        self.subscriber = Subscriber(
-            cast("Endpoint", None),
-            "village",
-            room.carrier,
-            [room.voice],
-            [room.picture],
-            self.real,
-            on_connected=lambda *_: None,
-            on_closed=lambda *_: None,
-        )
-        receiver = SimpleNamespace(unprotect_rtcp=self._open)
-        self.subscriber.session = cast("PeerSession", SimpleNamespace(sender=None, receiver=receiver, heard=0.0))
+        self.subscriber = subscribed(room, self._open)
         room.downlink = cast("Downlink", self)
 
     def _open(self, datagram: bytes) -> bytes | None:

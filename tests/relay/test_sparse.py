@@ -63,6 +63,17 @@ def voice(log: SendLog) -> Slot:
     return Slot("0", "audio", [OfferedCodec(111, OPUS, frozenset(), None, "")], carrier, red_type=63)
 
 
+def speaking(*, sparse: bool, until: int) -> tuple[Slot, SendLog]:
+    """A slot that was sent a voice's packets from number 100 on."""
+    log = SendLog()
+    slot, track = voice(log), make_track(OPUS, "microphone", "full")
+    show(slot, track, 0.0)
+    slot.set_sparse(sparse)
+    for seq in range(100, until):
+        feed(track, seq, 960 * seq, bytes(20), seq * 0.02)
+    return slot, log
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["speak"] * 4 + ["sparse", "dense", "deep", "ask", "tell"]), st.integers(1, 40)),
     min_size=1,
@@ -102,12 +113,7 @@ def test_what_was_sent_under_a_number_is_repeated_to_the_byte_or_not_at_all(step
 
 
 def test_a_lost_packet_is_repeated_though_it_had_no_number(ether: Ether) -> None:
-    log = SendLog()
-    slot, track = voice(log), make_track(OPUS, "microphone", "full")
-    show(slot, track, 0.0)
-    slot.set_sparse(True)
-    for seq in range(100, 180):
-        feed(track, seq, 960 * seq, bytes(20), seq * 0.02)
+    slot, _ = speaking(sparse=True, until=180)
     plain = [seq for seq, whole in ether.sent if not whole[0] & 0x10]
     before = len(ether.sent)
     assert slot.retransmit([plain[-1]], 10_000, 0.0, 4.0) > 0
@@ -115,12 +121,7 @@ def test_a_lost_packet_is_repeated_though_it_had_no_number(ether: Ether) -> None
 
 
 def test_few_packets_are_numbered_and_the_log_holds_no_others(ether: Ether) -> None:
-    log = SendLog()
-    slot, track = voice(log), make_track(OPUS, "microphone", "full")
-    show(slot, track, 0.0)
-    slot.set_sparse(True)
-    for seq in range(100, 420):
-        feed(track, seq, 960 * seq, bytes(20), seq * 0.02)
+    _, log = speaking(sparse=True, until=420)
     noted = [one for _, _, packets in log.runs for one in packets]
     assert len(noted) == log.next - 1
     assert 0 < len(noted) < 40
@@ -155,8 +156,6 @@ def test_asking_for_thousands_of_packets_costs_no_more_than_the_log_once(ether: 
 
 
 def test_a_request_in_vain_is_charged(ether: Ether) -> None:
-    slot, track = voice(SendLog()), make_track(OPUS, "microphone", "full")
-    show(slot, track, 0.0)
-    feed(track, 100, 0, bytes(20), 0.0)
+    slot, _ = speaking(sparse=False, until=101)
     newest = ether.sent[-1][0]
     assert slot.retransmit([newest + 1000 & 0xFFFF] * 50, 10_000, 0.0, 1.0) == MISS_BYTES

@@ -3,7 +3,6 @@ breaks and everything stays bounded."""
 
 import random
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,11 +12,9 @@ from hypothesis import strategies as st
 from liveclass.relay.downlink import Downlink
 from liveclass.relay.ports import Rung
 from liveclass.relay.slot import HISTORY, MAX_REPEATED, Slot
-from liveclass.relay.subscriber import MAX_KEPT, Subscriber
+from liveclass.relay.subscriber import MAX_KEPT
 from liveclass.rtp.rtcp import build_nack, build_pli
-from liveclass.transport.endpoint import Endpoint
-from liveclass.transport.session import PeerSession
-from tests.relay.village import Classroom, Volunteer, run
+from tests.relay.village import Classroom, Volunteer, run, subscribed
 from tests.rtp.link import Link, Steps
 
 SECONDS = 8
@@ -35,18 +32,7 @@ class Life:
         self.room = room = Classroom(self._link(8e6), self._link(1e6), asks=dice.random() < 0.8)
         self.real = room.downlink
         self.volunteer = Volunteer(dice.choice((("high",), ("low", "high"), ("low", "middle", "high"))), seed=seed)
-        self.subscriber = Subscriber(
-            cast("Endpoint", None),
-            "village",
-            room.carrier,
-            [room.voice],
-            [room.picture],
-            self.real,
-            on_connected=lambda *_: None,
-            on_closed=lambda *_: None,
-        )
-        receiver = SimpleNamespace(unprotect_rtcp=lambda datagram: None if dice.random() < 0.01 else datagram)
-        self.subscriber.session = cast("PeerSession", SimpleNamespace(sender=None, receiver=receiver, heard=0.0))
+        self.subscriber = subscribed(room, lambda datagram: None if dice.random() < 0.01 else datagram)
         room.downlink = cast("Downlink", self)
 
     def _link(self, most_bps: float) -> Link:

@@ -22,6 +22,7 @@ from liveclass.relay.ports import Layer, LinkView
 from liveclass.relay.shape import numbered
 from liveclass.relay.slot import Slot
 from liveclass.relay.source import SourceInfo
+from liveclass.relay.subscriber import Subscriber
 from liveclass.relay.track import Track
 from liveclass.rtp.codec import Codec
 from liveclass.rtp.congestion import Controller
@@ -245,6 +246,23 @@ class Classroom:
         """The longest time without any packet of sound."""
         times = [begin, *sorted(at for at in self.sound.values() if begin <= at < end), end]
         return max(b - a for a, b in itertools.pairwise(times))
+
+
+def subscribed(room: Classroom, unprotect: Callable[[bytes], bytes | None]) -> Subscriber:
+    """The session of a classroom, which takes what `unprotect` makes of a datagram."""
+    subscriber = Subscriber(
+        cast("Endpoint", None),
+        "village",
+        room.carrier,
+        [room.voice],
+        [room.picture],
+        room.downlink,
+        on_connected=lambda *_: None,
+        on_closed=lambda *_: None,
+    )
+    receiver = SimpleNamespace(unprotect_rtcp=unprotect)
+    subscriber.session = cast("PeerSession", SimpleNamespace(sender=None, receiver=receiver, heard=0.0))
+    return subscriber
 
 
 def run(
