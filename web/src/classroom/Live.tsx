@@ -197,6 +197,7 @@ function FullScreen(): JSX.Element | null {
       label={t(full.value ? "class.full.exit" : "class.full")}
       icon={full.value ? "fullscreen-exit" : "fullscreen"}
       onPress={toggle}
+      class="tools-full"
       test="fullscreen"
     />
   );

@@ -54,9 +54,11 @@ export function Heads({ model }: { readonly model: ClassroomModel }): JSX.Elemen
 export function Consent({ model }: { readonly model: ClassroomModel }): JSX.Element {
   const { thumbnails } = unitOf(model);
   return (
-    <div class="unit-card" role="group" aria-label={t("unit.thumb.ask")} data-test="consent">
-      <p>{t("unit.thumb.ask")}</p>
-      <p class="unit-fine">{t("unit.thumb.text")}</p>
+    <div class="unit-card unit-consent" role="group" aria-label={t("unit.thumb.ask")} data-test="consent">
+      <div>
+        <p>{t("unit.thumb.ask")}</p>
+        <p class="unit-fine">{t("unit.thumb.text")}</p>
+      </div>
       <div class="unit-row">
         <Button label={t("unit.thumb.yes")} onPress={() => thumbnails.decide(true)} test="consent-yes" />
         <Button label={t("unit.thumb.no")} onPress={() => thumbnails.decide(false)} test="consent-no" />
@@ -81,7 +83,7 @@ export function Settings({ model }: { readonly model: ClassroomModel }): JSX.Ele
             type="checkbox"
             checked={thumbnails.consent.value === "yes"}
             onChange={(event) => thumbnails.decide(event.currentTarget.checked)}
-            data-test="consent"
+            data-test="consent-set"
           />
           <span>{t("unit.thumb.menu")}</span>
         </label>

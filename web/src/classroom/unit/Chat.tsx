@@ -18,9 +18,11 @@ export function Chat({ model }: { readonly model: ClassroomModel }): JSX.Element
   const lines = unit.chat.value;
   const list = useRef<HTMLUListElement>(null);
   const field = useRef<HTMLInputElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const before = document.activeElement;
-    field.current?.focus();
+    // A field with the focus brings up the keyboard of a phone or a touch board, which covers the drawer.
+    (matchMedia("(pointer: coarse)").matches ? box : field).current?.focus();
     return () => (before as HTMLElement | null)?.focus?.();
   }, []);
   useEffect(() => {
@@ -36,7 +38,9 @@ export function Chat({ model }: { readonly model: ClassroomModel }): JSX.Element
   };
   return (
     <div
+      ref={box}
       class="unit-chat"
+      tabIndex={-1}
       role="dialog"
       aria-label={t("unit.chat")}
       onKeyDown={(event) => event.key === "Escape" && close()}

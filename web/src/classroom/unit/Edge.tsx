@@ -37,12 +37,9 @@ export function Edge({ model }: { readonly model: ClassroomModel }): JSX.Element
         </button>
       )}
       {hand !== null && (
-        <p class="unit-pill" data-test="hand-up">
+        <p class="unit-pill unit-pill-hand" data-test="hand-up">
           <Glyph name="hand" />
           <span>{t("unit.hand.up", { clock: clock(waited) })}</span>
-          <button type="button" class="unit-pill-end unit-on-touch" onClick={() => unit.raiseHand(false)} data-test="hand-lower">
-            {t("unit.hand.lower")}
-          </button>
         </p>
       )}
       {sign !== null && sign.sign !== "" && (

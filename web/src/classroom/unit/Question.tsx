@@ -26,12 +26,15 @@ export function Question({ model, poll }: Props): JSX.Element {
     <section class="unit-ask" aria-label={t("unit.poll")} data-test="poll" data-state={poll.state}>
       <h2 class="unit-ask-title">{poll.question === "" ? t("unit.poll") : poll.question}</h2>
       {open ? <Entry model={model} poll={poll} /> : <Result model={model} poll={poll} />}
-      <div class="unit-ask-away">
-        {open ? (
-          <Press label={t("unit.poll.hide")} glyph="picture" look="quiet" onPress={() => (unit.aside.value = true)} test="poll-hide" />
-        ) : (
-          <Press label={t("unit.poll.done")} glyph="picture" look="quiet" onPress={() => unit.closeResult()} test="poll-done" />
-        )}
+      <div class="unit-ask-last">
+        {open && <Answered model={model} poll={poll} />}
+        <Press
+          label={t(open ? "unit.poll.hide" : "unit.poll.done")}
+          glyph="picture"
+          look="quiet"
+          onPress={() => (open ? (unit.aside.value = true) : unit.closeResult())}
+          test={open ? "poll-hide" : "poll-done"}
+        />
       </div>
     </section>
   );
@@ -66,7 +69,6 @@ function Entry({ model, poll }: Props): JSX.Element {
         <Sum counts={tally.counts} heads={unit.heads.value} />
         <Send model={model} poll={poll} counts={tally.counts} />
       </div>
-      <Answered model={model} poll={poll} />
     </>
   );
 }

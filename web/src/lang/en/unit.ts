@@ -18,7 +18,6 @@ export default {
   // ---- Large buttons, and the pills that say what was sent ----
   "unit.hand": "We have a question",
   "unit.hand.up": "Your hand is up · waiting {clock}",
-  "unit.hand.lower": "Lower it",
   "unit.hand.seen": "The volunteer has seen your hand",
   "unit.signs": "Tell the volunteer",
   "unit.sign.cannot_hear": "Cannot hear",

@@ -17,7 +17,6 @@ export default {
   // 大按钮和屏幕左下角的小条。
   "unit.hand": "我们有问题",
   "unit.hand.up": "已举手 · 等了 {clock}",
-  "unit.hand.lower": "放下",
   "unit.hand.seen": "老师看到你们举手了",
   "unit.signs": "告诉老师",
   "unit.sign.cannot_hear": "听不到",
