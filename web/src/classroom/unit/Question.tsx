@@ -109,12 +109,12 @@ function Cards({ poll, tally, onTally }: TallyProps): JSX.Element {
             key={n}
             type="button"
             class={`unit-card-tap unit-choice-${n}`}
-            aria-label={t("unit.poll.card", { letter: letter(n), count: tally.counts[n] ?? 0 })}
             onClick={() => onTally(tapped(tally, n))}
             data-test={`card-${letter(n)}`}
           >
             <span class="unit-card-letter">{letter(n)}</span>
             <span class="unit-card-count">{tally.counts[n] ?? 0}</span>
+            <span class="visually-hidden">{t("unit.plus")}</span>
           </button>
         ))}
       </div>

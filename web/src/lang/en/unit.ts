@@ -42,7 +42,6 @@ export default {
   "unit.poll.cards": "Count cards",
   "unit.poll.numbers": "Type numbers",
   "unit.poll.cards.text": "One tap for each card you see",
-  "unit.poll.card": "{letter}: {count}, one more",
   "unit.poll.undo": "Take back one",
   "unit.poll.rooms": "{count} of {rooms} classrooms answered",
   "unit.poll.hide": "Back to the picture",

@@ -41,7 +41,6 @@ export default {
   "unit.poll.cards": "数色卡",
   "unit.poll.numbers": "填数字",
   "unit.poll.cards.text": "看到一张卡，就按一下",
-  "unit.poll.card": "{letter}：{count} 人，再加一个",
   "unit.poll.undo": "退回一次",
   "unit.poll.rooms": "{count} / {rooms} 个教室已经交了",
   "unit.poll.hide": "先看画面",
