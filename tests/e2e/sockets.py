@@ -1,4 +1,4 @@
-"""Someone who takes part by the signalling socket alone, as any program may: says messages and remembers all that is told.
+"""Someone who takes part by the signalling socket alone, as any program may: speaks, and remembers what it is told.
 
 For lessons of many rooms, where each needs no browser of its own.
 """
