@@ -45,7 +45,7 @@ from liveclass.relay.source import SourceKind
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
 from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
 from liveclass.server.keeper import Keeper
-from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, RecordingsPort, RecordingStatus
+from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, MaterialsPort, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
 from liveclass.server.welcome import IceServers, Welcomes
 
@@ -109,6 +109,7 @@ class Lessons:
         self._loading = asyncio.Lock()
         self._media: MediaPlane | None = None
         self._recordings: RecordingsPort | None = None
+        self._materials: MaterialsPort | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sessions: dict[str, SessionRecord] = {}
@@ -118,10 +119,11 @@ class Lessons:
 
     # Wiring and life
 
-    def attach(self, media: MediaPlane, recordings: RecordingsPort) -> None:
-        """Give the parts that need this object for their own making."""
+    def attach(self, media: MediaPlane, recordings: RecordingsPort, materials: MaterialsPort | None = None) -> None:
+        """Give the parts that need this object for their own making; without `materials` lessons have none."""
         self._media = media
         self._recordings = recordings
+        self._materials = materials or self._materials
 
     @property
     def media(self) -> MediaPlane:
@@ -283,13 +285,15 @@ class Lessons:
         await self.flush()
 
     async def delete_lesson(self, lesson_id: str) -> None:
-        """The lesson, its links and every byte of its recording are removed. Raises PeerError 404."""
+        """The lesson, its links and every byte of its recording and materials are removed. Raises PeerError 404."""
         held = await self.get(lesson_id)
         held.deleted = True
         self.apply(held, held.lesson.end(self._wall_ms()))
         self._dismiss(held, None, ErrorMessage("lesson_unknown", "This lesson was deleted.", fatal=True))
         await self.flush()
         await self.recordings.delete(lesson_id)
+        if self._materials is not None:
+            await self._materials.delete_lesson(lesson_id)
         await self._catalogue.delete_lesson(lesson_id)
         await self._keeper.forget(held)
         self._held.pop(lesson_id, None)
