@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 from PIL import Image, ImageDraw, ImageFilter
 
-from liveclass.materials.model import WIDTHS, DeckManifest, Material, MaterialsOptions
+from liveclass.lesson.events import Material
+from liveclass.materials.model import WIDTHS, DeckManifest, MaterialsOptions
 from liveclass.materials.service import Materials
 
 PHOTO_SIZE = (1600, 900)

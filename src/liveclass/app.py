@@ -107,6 +107,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             settings=settings,
             catalogue=catalogue,
             snapshot_dir=settings.data_dir / "lessons",
+            timeline_dir=settings.data_dir / "timelines",
             signing_key=secrets.derive("media tokens"),
             monotonic=time.monotonic,
             wall=time.time,
@@ -118,10 +119,15 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
         )
         await recordings.start()
         stack.push_async_callback(recordings.close)
-        materials = Materials(settings.data_dir / "materials", _materials_options(settings))
+        materials = Materials(
+            settings.data_dir / "materials",
+            _materials_options(settings),
+            lessons.materials_changed,
+            lessons.materials_changed,
+        )
+        lessons.attach(plane, recordings, materials)
         await materials.start()
         stack.push_async_callback(materials.close)
-        lessons.attach(plane, recordings, materials)
         services = Services(
             settings=settings,
             catalogue=catalogue,
@@ -275,7 +281,7 @@ def _materials_options(settings: Settings) -> MaterialsOptions:
     return MaterialsOptions(
         max_upload_bytes=settings.max_upload_bytes,
         max_pages=settings.max_pages,
-        max_per_lesson=settings.max_lesson_materials,
+        max_per_lesson=settings.max_materials,
         max_lesson_bytes=settings.max_lesson_material_bytes,
         max_uploads=settings.max_uploads,
         max_media_s=settings.max_media_s,

@@ -7,10 +7,13 @@ import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from bench.materials import pdf
 from PIL import Image
 
@@ -111,7 +114,7 @@ def song(folder: Path, seconds: float, ext: str, codec: str, rate: int = 48_000)
     """A tone in that container."""
     path = folder / f"tone.{ext}"
     with av.open(path, "w") as target:
-        stream = target.add_stream(codec, rate=rate, layout="mono")
+        stream = cast(AudioStream, target.add_stream(codec, rate=rate, layout="mono"))
         for first in range(0, round(seconds * rate), 960):
             for packet in stream.encode(tone(960, rate, first)):
                 target.mux(packet)
@@ -124,13 +127,13 @@ def film(folder: Path, seconds: float, size: tuple[int, int], ext: str = "mp4", 
     path = folder / f"film.{ext}"
     rate = 30
     with av.open(path, "w") as target:
-        picture_stream = target.add_stream(codec, rate=rate)
+        picture_stream = cast(VideoStream, target.add_stream(codec, rate=rate))
         picture_stream.width, picture_stream.height, picture_stream.pix_fmt = *size, "yuv420p"
         sound = target.add_stream("libopus" if ext == "webm" else "aac", rate=48_000, layout="mono")
         for n in range(round(seconds * rate)):
             image = Image.new("RGB", size, "#204060")
             image.paste("#f0c000", (n * 4 % size[0], 10, n * 4 % size[0] + 60, 70))
-            frame = VideoFrame.from_image(image)
+            frame = VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
             frame.pts, frame.time_base = n, Fraction(1, rate)
             target.mux(picture_stream.encode(frame))
             target.mux(sound.encode(tone(1600, 48_000, n * 1600)))

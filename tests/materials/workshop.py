@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from liveclass.materials.model import DeckManifest, Material, MaterialsOptions, MediaManifest
+from liveclass.lesson.events import Material
+from liveclass.materials.model import DeckManifest, MaterialsOptions, MediaManifest
 from liveclass.materials.runner import Command
 from liveclass.materials.service import Materials
 

@@ -339,15 +339,21 @@ async def build(
         settings=values,
         catalogue=catalogue,
         snapshot_dir=folder / "lessons",
+        timeline_dir=folder / "timelines",
         signing_key=SIGNING_KEY,
         monotonic=clock.monotonic,
         wall=clock.wall,
         ice_servers=ice_servers,
     )
     media, recordings = FakeMedia(lessons), FakeRecordings()
-    materials = Materials(folder / "materials", MaterialsOptions(max_upload_bytes=values.max_upload_bytes))
-    await materials.start()
+    materials = Materials(
+        folder / "materials",
+        MaterialsOptions(max_upload_bytes=values.max_upload_bytes),
+        lessons.materials_changed,
+        lessons.materials_changed,
+    )
     lessons.attach(media, recordings, materials)
+    await materials.start()
     await lessons.start()
     services = Services(
         settings=values,

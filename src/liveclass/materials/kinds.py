@@ -6,7 +6,7 @@ A wrong guess is harmless: whatever is guessed here is read in a confined child,
 from dataclasses import dataclass
 from typing import Literal
 
-from liveclass.materials.model import MaterialKind
+from liveclass.lesson.events import MaterialKind
 
 Reader = Literal["pdf", "image", "office", "media"]
 

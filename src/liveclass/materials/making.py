@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
+from liveclass.lesson.events import Material
 from liveclass.materials import office
 from liveclass.materials.model import (
     WIDTHS,
     DeckManifest,
     Failed,
-    Material,
     MaterialsOptions,
     MediaManifest,
     Page,

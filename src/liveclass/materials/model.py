@@ -8,9 +8,6 @@ import msgspec
 
 from liveclass.errors import PeerError
 
-MaterialKind = Literal["deck", "song", "film"]
-MaterialState = Literal["working", "ready", "failed"]
-
 Problem = Literal[
     "",
     "file_broken",
@@ -41,28 +38,6 @@ CONTENT_TYPES = {
     "mp3": "audio/mpeg",
     "mp4": "video/mp4",
 }
-
-
-class Material(msgspec.Struct, frozen=True):
-    """One deck, song or film of a lesson, as everybody is told of it.
-
-    Attributes:
-        done, total: pages, or percent of 100 for a song or film; `total` is 0 until it is known.
-        manifest: SHA-256 of the newest manifest in hex, empty before the first page.
-        bytes: of all its files.
-        problem: why it failed, else empty.
-    """
-
-    id: str
-    kind: MaterialKind
-    name: str
-    state: MaterialState
-    done: int = 0
-    total: int = 0
-    manifest: str = ""
-    bytes: int = 0
-    duration_ms: int = 0
-    problem: Problem = ""
 
 
 class Page(msgspec.Struct, frozen=True):

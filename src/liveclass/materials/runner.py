@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Meta
 
 import liveclass
-from liveclass.materials.model import Failed, MaterialKind, Problem
+from liveclass.lesson.events import MaterialKind
+from liveclass.materials.model import Failed, Problem
 
 Command = tuple[str, ...]
 

@@ -18,10 +18,11 @@ from pathlib import Path
 import msgspec
 
 from liveclass.errors import PeerError
+from liveclass.lesson.events import Material
 from liveclass.materials import office
 from liveclass.materials.kinds import FileKind, kind_of
 from liveclass.materials.making import Maker, Making
-from liveclass.materials.model import Failed, Material, MaterialsOptions, Problem, unknown
+from liveclass.materials.model import Failed, MaterialsOptions, Problem, unknown
 from liveclass.materials.runner import Command, child_command
 from liveclass.materials.slots import Slots
 from liveclass.materials.store import Store, Stored

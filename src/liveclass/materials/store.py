@@ -18,8 +18,9 @@ from typing import BinaryIO
 
 import msgspec
 
+from liveclass.lesson.events import Material
 from liveclass.materials.kinds import LOOK_BYTES
-from liveclass.materials.model import FILE_NAME, MATERIAL_ID, Failed, Material, unknown
+from liveclass.materials.model import FILE_NAME, MATERIAL_ID, Failed, unknown
 
 _LESSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _INDEX, _WORK, _PART = ".index", ".work", ".part"

@@ -12,8 +12,9 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from liveclass.errors import PeerError
+from liveclass.lesson.events import Material
 from liveclass.lesson.names import clean
-from liveclass.materials.model import CONTENT_TYPES, Material
+from liveclass.materials.model import CONTENT_TYPES
 from liveclass.server.auth import Authority, Caller
 from liveclass.server.http import json_body, json_response
 from liveclass.server.lessons import Lessons

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from liveclass.catalogue.rows import LINK_ROLES, LessonRow, LinkRole
+from liveclass.lesson.events import Material
 from liveclass.lesson.messages import LessonState, RecordingState
-from liveclass.materials.model import Material
 from liveclass.materials.service import Upload
 from liveclass.recording.catchup import Rendition
 from liveclass.recording.follow import CatchupStream
