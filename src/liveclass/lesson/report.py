@@ -96,6 +96,7 @@ class Reporter:
         self._started: int | None = None
         self._ended: int | None = None
         self._at_ms = 0
+        self._taught: set[str] = set()
         self._marks: list[str] = []
         self._slides = 0
         self._chat = 0
@@ -169,7 +170,7 @@ class Reporter:
         for room in self._rooms.values():
             room.answered = sum(any(a.participant == room.participant for a in p.answers) for p in self._polls.values())
         end = self._ended if self._ended is not None else self._at_ms
-        attended = [room for room in self._rooms.values() if room.present_s > 0 or self._started is None]
+        attended = [room for room in self._rooms.values() if room.first_at_ms is not None or self._started is None]
         return LessonReport(
             lesson=self._info,
             started_at_ms=self._started,
@@ -177,7 +178,9 @@ class Reporter:
             duration_s=0.0 if self._started is None else (end - self._started) / 1000,
             heads=sum(room.heads or 0 for room in attended),
             rooms=sorted(attended, key=lambda room: room.name),
-            volunteers=[one for one in self._volunteers.values() if one.present_s > 0 or self._started is None],
+            volunteers=[
+                one for one in self._volunteers.values() if one.participant in self._taught or not self._started
+            ],
             polls=list(self._polls.values()),
             marks=self._marks,
             slides=self._slides,
@@ -209,7 +212,11 @@ class Reporter:
             return
         for who, person in self._people.items():
             room = self._rooms.get(who)
-            if person.here and room is not None and room.first_at_ms is None:
+            if not person.here:
+                continue
+            if room is None:
+                self._taught.add(who)
+            elif room.first_at_ms is None:
                 room.first_at_ms = self._at_ms
 
 
