@@ -24,6 +24,7 @@ from liveclass.relay.track import Track
 from liveclass.rtp.congestion import Controller
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.sdp import (
+    EXT_AUDIO_LEVEL,
     EXT_MID,
     EXT_REPAIRED_RID,
     EXT_RID,
@@ -86,6 +87,7 @@ class PlaneOptions:
     congestion_feedback: bool = True
     adaptation: bool = True
     retransmission_share: float = 0.25
+    max_speaking: int = 3
 
 
 class Plane:
@@ -151,6 +153,8 @@ class Plane:
                 for uri, number in choose_extensions(media).items()
                 if uri in {EXT_MID, EXT_RID, EXT_REPAIRED_RID}
                 or (uri == EXT_TRANSPORT_CC and self._options.congestion_feedback)
+                # A volunteer is always heard. The extension is not encrypted, so it is asked for only where it is used.
+                or (uri == EXT_AUDIO_LEVEL and person.role == "classroom")
             }
             ids.update(extensions)
             kind = free[media.kind].pop(0)
@@ -198,6 +202,7 @@ class Plane:
             transport_id=ids.get(EXT_TRANSPORT_CC, 0),
             rid_id=ids.get(EXT_RID, 0),
             repaired_id=ids.get(EXT_REPAIRED_RID, 0),
+            level_id=ids.get(EXT_AUDIO_LEVEL, 0),
             make_source=make_source,
             on_layer=room.layer_added,
             on_source_end=room.remove_source,
@@ -262,6 +267,7 @@ class Plane:
             downlink,
             on_connected=self._connected,
             on_closed=self._closed,
+            teaches=person.role == "teacher",
         )
         answer = self._open(room, person, "subscribe", parsed, subscriber, answered, reached_at, now)
         room.subscribers[person.participant] = subscriber
@@ -438,7 +444,7 @@ class Plane:
     def _room(self, lesson: str) -> Room:
         room = self._rooms.get(lesson)
         if room is None:
-            room = self._rooms[lesson] = Room(lesson, self._listener)
+            room = self._rooms[lesson] = Room(lesson, self._listener, max_speaking=self._options.max_speaking)
         return room
 
     def _drop_if_empty(self, room: Room) -> None:
