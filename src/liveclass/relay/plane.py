@@ -41,6 +41,7 @@ from liveclass.transport.sdp_answer import (
     build_answer,
     choose_codecs,
     choose_extensions,
+    offers_stereo,
 )
 from liveclass.transport.sdp_fragment import build_fragment, parse_fragment
 from liveclass.transport.session import PeerSession, Reason
@@ -51,6 +52,9 @@ VIDEO_KINDS: tuple[SourceKind, ...] = ("camera", "screen")
 
 THIN_BPS, THIN_PACKET_MS = 12_000, 60
 """The thin voice: the least at which Opus is still plain speech, and frames so long that headers do not outweigh it."""
+
+STEREO_BPS = 128_000
+"""Music in two channels: above this nobody hears a difference in a classroom, and the links get thinner."""
 
 MAX_SLOTS = 8
 """Audio or video m-lines of one subscriber: a page uses 4 and 5."""
@@ -169,7 +173,7 @@ class Plane:
                     codecs=codecs,
                     extensions=extensions,
                     rids=[rid for rid in layers if rid],
-                    audio=_wish(person, layers) if kind == "microphone" else None,
+                    audio=_wish(person, layers, stereo=offers_stereo(media)) if kind == "microphone" else None,
                 )
             )
         if not lines:
@@ -529,9 +533,9 @@ def _numbers(media: OfferedMedia) -> int:
     return media.extensions.get(EXT_TRANSPORT_CC, 0) if spoken else 0
 
 
-def _wish(person: Person, layers: dict[str, Layer]) -> AudioWish:
+def _wish(person: Person, layers: dict[str, Layer], *, stereo: bool) -> AudioWish:
     """How a publisher's voice should come."""
     if "thin" in layers.values():
         return AudioWish(max_average_bps=THIN_BPS, ptime_ms=THIN_PACKET_MS)
     # A class that listens to its teacher through an open line is silent most of the time, on a thin uplink.
-    return AudioWish(dtx=person.role == "classroom")
+    return AudioWish(dtx=person.role == "classroom", stereo=stereo, max_average_bps=STEREO_BPS if stereo else None)

@@ -12,11 +12,17 @@ export type Quality = "good" | "weak" | "none" | "off";
 
 export type SourceKind = "microphone" | "camera" | "screen";
 
-/** What a page is sending now, as its person sees it. */
+/**
+ * What a page is sending now, as its person sees it.
+ *
+ * Attributes:
+ *     document: what goes as `screen` is the picture of a second camera, over a book or a drawing.
+ */
 export interface Devices {
   microphone?: boolean;
   camera?: boolean;
   screen?: boolean;
+  document?: boolean;
 }
 
 /**
