@@ -2,11 +2,17 @@
  * or plugged in. Knows nothing of where its track goes. */
 
 import { signal } from "@preact/signals";
-import { capture, type Need, type Picture, type Trouble, troubleOf } from "./devices";
+import { capture, type Need, type Picture, pictureConstraints, type SoundWish, SPEECH_SOUND, type Trouble, troubleOf } from "./devices";
 import { recall, remember } from "./storage";
 
 /** `unplugged`: it worked, and is gone. */
 export type CaptureTrouble = Trouble | "unplugged";
+
+/** What is asked of a device beside which one it is. */
+export interface CaptureSettings {
+  readonly picture: Picture;
+  readonly sound: SoundWish;
+}
 
 /** What is remembered instead of a device when the person wants none. */
 export const NONE = "none";
@@ -20,11 +26,13 @@ export class Capture {
 
   private wanted = false;
   private turn = 0;
+  private settings: CaptureSettings;
 
   constructor(
     readonly need: Need,
-    private readonly picture: Picture,
+    picture: Picture,
   ) {
+    this.settings = { picture, sound: SPEECH_SOUND };
     this.chosen.value = recall(`device.${need}`) ?? "";
   }
 
@@ -69,6 +77,25 @@ export class Capture {
     }
   }
 
+  /** Ask the device for something else from now on. A camera changes as it runs where it can; a microphone is opened anew
+   *  beside the old one, as few browsers change its processing under way. */
+  async adjust(settings: CaptureSettings): Promise<void> {
+    const before = this.settings;
+    this.settings = settings;
+    const track = this.track.peek();
+    if (track === null) return;
+    if (this.need === "microphone") {
+      if (JSON.stringify(before.sound) !== JSON.stringify(settings.sound)) await this.take();
+      return;
+    }
+    if (JSON.stringify(before.picture) === JSON.stringify(settings.picture)) return;
+    try {
+      await track.applyConstraints(pictureConstraints(settings.picture));
+    } catch {
+      if (this.track.peek() === track) await this.take();
+    }
+  }
+
   /** Something was plugged in or out. */
   async devicesChanged(): Promise<void> {
     const trouble = this.trouble.peek();
@@ -79,7 +106,7 @@ export class Capture {
   private async take(): Promise<void> {
     const turn = ++this.turn;
     try {
-      const track = await capture(this.need, this.chosen.peek(), this.picture);
+      const track = await capture(this.need, this.chosen.peek(), this.settings.picture, this.settings.sound);
       if (turn !== this.turn) {
         track.stop();
         return;
