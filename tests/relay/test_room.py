@@ -376,6 +376,20 @@ def test_a_classroom_hears_the_three_loudest_of_five_and_a_volunteer_as_many_as_
     assert sum(a is not b.source for a, b in zip(before, classroom.audio, strict=True)) == 1
 
 
+def test_who_begins_to_speak_as_another_joins_is_heard_by_all(scene: Scene) -> None:
+    first = scene.join("c8", 4, 5)
+    microphones = call(scene, "c0", "c1", "c2", "c3")
+    microphones["c0"].loudness = microphones["c3"].loudness = 90
+    scene.live(4.0)
+    assert "c3" not in shown(first, "microphone")
+    for _ in range(10):
+        microphones["c3"].layered.loudness.heard(30, scene.now)
+    second = scene.join("c9", 4, 5)
+    scene.live(STEP_S)
+    assert "c3" in shown(first, "microphone")
+    assert "c3" in shown(second, "microphone")
+
+
 def test_a_muted_room_gives_its_place_to_one_that_speaks(scene: Scene) -> None:
     classroom = scene.join("c9", 4, 5)
     call(scene, "c0", "c1", "c2", "c3")

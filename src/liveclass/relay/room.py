@@ -197,7 +197,8 @@ class Room:
 
     def arrange(self, now: float, only: Subscriber | None = None) -> None:
         """Fill the slots of every subscriber (or of one) from the live sources, and tell whose slots changed."""
-        self._listen(now)
+        if self._listen(now):
+            only = None
         sources = {source_id: source for source_id, (_, source) in self._sources.items()}
         offerings = [
             Offering(source.info.id, person.participant, person.role, source.info.kind, person.lead)

@@ -27,12 +27,14 @@ export class Capture {
   private wanted = false;
   private turn = 0;
   private settings: CaptureSettings;
+  /** What the present track was asked with. */
+  private taken: CaptureSettings;
 
   constructor(
     readonly need: Need,
     picture: Picture,
   ) {
-    this.settings = { picture, sound: SPEECH_SOUND };
+    this.settings = this.taken = { picture, sound: SPEECH_SOUND };
     this.chosen.value = recall(`device.${need}`) ?? "";
   }
 
@@ -43,11 +45,13 @@ export class Capture {
     await this.take();
   }
 
-  /** Use a track that was asked for together with another. */
-  adopt(track: MediaStreamTrack): void {
+  /** Use a track that was asked for together with another, with these settings where they are not the present ones. */
+  adopt(track: MediaStreamTrack, settings: CaptureSettings = this.settings): void {
     this.wanted = true;
     this.turn += 1;
+    this.taken = settings;
     this.put(track);
+    void this.adjust(this.settings);
   }
 
   /** Say that asking failed, where both were asked for at once. */
@@ -80,15 +84,16 @@ export class Capture {
   /** Ask the device for something else from now on. A camera changes as it runs where it can; a microphone is opened anew
    *  beside the old one, as few browsers change its processing under way. */
   async adjust(settings: CaptureSettings): Promise<void> {
-    const before = this.settings;
+    const before = this.taken;
     this.settings = settings;
     const track = this.track.peek();
     if (track === null) return;
     if (this.need === "microphone") {
-      if (JSON.stringify(before.sound) !== JSON.stringify(settings.sound)) await this.take();
+      if (!alike(before.sound, settings.sound)) await this.take();
       return;
     }
-    if (JSON.stringify(before.picture) === JSON.stringify(settings.picture)) return;
+    if (alike(before.picture, settings.picture)) return;
+    this.taken = settings;
     try {
       await track.applyConstraints(pictureConstraints(settings.picture));
     } catch {
@@ -105,13 +110,17 @@ export class Capture {
 
   private async take(): Promise<void> {
     const turn = ++this.turn;
+    const settings = this.settings;
     try {
-      const track = await capture(this.need, this.chosen.peek(), this.settings.picture, this.settings.sound);
+      const track = await capture(this.need, this.chosen.peek(), settings.picture, settings.sound);
       if (turn !== this.turn) {
         track.stop();
         return;
       }
+      this.taken = settings;
       this.put(track);
+      // The kind of lesson may have changed while the browser asked.
+      await this.adjust(this.settings);
     } catch (error) {
       if (turn !== this.turn) return;
       const trouble = troubleOf(error);
@@ -136,6 +145,10 @@ export class Capture {
       if (this.wanted) void this.take();
     };
   }
+}
+
+function alike(a: object, b: object): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** The browser's word on a permission, or null where it does not tell. */

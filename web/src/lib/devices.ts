@@ -92,8 +92,8 @@ export async function capture(need: Need, id: string, picture: Picture, sound: S
 }
 
 /** Ask for microphone and camera in one question, so that the person is asked once. Tracks may be missing. */
-export async function askForBoth(picture: Picture): Promise<MediaStreamTrack[]> {
-  const both = { ...constraintsFor("microphone", "", picture), ...constraintsFor("camera", "", picture) };
+export async function askForBoth(picture: Picture, sound: SoundWish = SPEECH_SOUND): Promise<MediaStreamTrack[]> {
+  const both = { ...constraintsFor("microphone", "", picture, sound), ...constraintsFor("camera", "", picture) };
   return (await navigator.mediaDevices.getUserMedia(both)).getTracks();
 }
 

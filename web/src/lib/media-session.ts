@@ -58,6 +58,9 @@ export class MediaSession {
   private answer = "";
   /** The server ends the session, so that an answer still under way must not be followed by a DELETE. */
   private serverEnds = false;
+  /** An answer is being taken anew; another change came meanwhile. */
+  private accepting = false;
+  private unaccepted = false;
   /** The session that the server closed last: perhaps before its own answer came. */
   private closed = "";
 
@@ -120,6 +123,17 @@ export class MediaSession {
    * and without a new session. Does nothing while an offer is under way, whose answer will be taken so anyhow.
    */
   async acceptAgain(): Promise<void> {
+    this.unaccepted = true;
+    if (this.accepting) return;
+    this.accepting = true;
+    while (this.unaccepted) {
+      this.unaccepted = false;
+      await this.acceptOnce();
+    }
+    this.accepting = false;
+  }
+
+  private async acceptOnce(): Promise<void> {
     const pc = this.pc.peek();
     if (pc === null || this.answer === "" || pc.signalingState !== "stable") return;
     try {

@@ -227,9 +227,10 @@ export class TeachModel {
   }
 
   private async askOnce(): Promise<void> {
+    const { capture } = planOf(this.mode.peek());
     try {
-      for (const track of await askForBoth(TEACHER_PICTURE)) {
-        (track.kind === "audio" ? this.microphone : this.camera).adopt(track);
+      for (const track of await askForBoth(capture.picture, capture.sound)) {
+        (track.kind === "audio" ? this.microphone : this.camera).adopt(track, capture);
       }
     } catch (error) {
       const trouble = troubleOf(error);
