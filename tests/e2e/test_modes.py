@@ -56,7 +56,7 @@ async def sound_kbps(page: "Page", seconds: float = 4.0) -> float:
     """Bits of Opus a second that leave the page, thousands."""
     before = await page.evaluate(SOUND_BYTES)
     await page.wait_for_timeout(1000 * seconds)
-    return (await page.evaluate(SOUND_BYTES) - before) * 8 / seconds / 1000
+    return float(await page.evaluate(SOUND_BYTES) - before) * 8 / seconds / 1000
 
 
 async def differ(page: "Page") -> bool:
