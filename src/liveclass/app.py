@@ -105,6 +105,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             settings=settings,
             catalogue=catalogue,
             snapshot_dir=settings.data_dir / "lessons",
+            timeline_dir=settings.data_dir / "timelines",
             signing_key=secrets.derive("media tokens"),
             monotonic=time.monotonic,
             wall=time.time,

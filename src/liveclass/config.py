@@ -102,6 +102,16 @@ class Settings:
     )
     default_language: str = setting("zh-CN", "language of pages and lessons where nothing says otherwise")
 
+    max_events: int = setting(
+        200_000, "events in one lesson's timeline; beyond it the board takes no more", least=100, heading="Blackboard"
+    )
+    max_page_strokes: int = setting(2_000, "strokes on one page of the board", least=10)
+    max_board_pages: int = setting(400, "blank boards of one lesson", least=1, most=9_999)
+    max_materials: int = setting(50, "decks, songs and films of one lesson", least=1)
+    thumbnails_kbps: float = setting(
+        100.0, "what all thumbnails together may cost a volunteer's page", unit="kbit/s", least=5, most=10_000
+    )
+
     record: bool = setting(True, "record the volunteers' sound, camera and screen", heading="Recording")
     record_classrooms: bool = setting(False, "record sound and camera of called classrooms too (needs consent)")
     record_light: bool = setting(
@@ -140,7 +150,7 @@ class Settings:
     max_message_bytes: int = setting(
         16 * 1024, "largest signalling message", unit="bytes", least=1024, most=1024 * 1024
     )
-    messages_per_s: float = setting(20.0, "signalling messages per second and socket, long-term", unit="1/s", least=1)
+    messages_per_s: float = setting(40.0, "signalling messages per second and socket, long-term", unit="1/s", least=1)
     posts_per_s: float = setting(
         20.0, "WHIP, WHEP and API requests per second and client address", unit="1/s", least=0.1
     )

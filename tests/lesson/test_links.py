@@ -9,11 +9,11 @@ from liveclass.lesson.effects import Effect, MediaReason, Send, SetWatching
 from liveclass.lesson.links import OWN_FIGURES_S
 from liveclass.lesson.messages import (
     Call,
-    ClientMessage,
     JumpNow,
     JumpToLive,
     LayersWanted,
     LessonInfo,
+    LessonOrder,
     LinkChanged,
     LinkState,
     Mute,
@@ -50,7 +50,7 @@ def rung(lesson: Lesson, who: str) -> str:
     return next(p.link.rung for p in lesson.participants("teacher") if p.id == who)
 
 
-def say(lesson: Lesson, who: str, message: ClientMessage, now: float = 0.0) -> list[Effect]:
+def say(lesson: Lesson, who: str, message: LessonOrder, now: float = 0.0) -> list[Effect]:
     return lesson.handle(who, message, now, 2)
 
 

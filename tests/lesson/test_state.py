@@ -10,11 +10,11 @@ from liveclass.lesson.effects import CloseMedia, Effect, LessonEnded, LessonStar
 from liveclass.lesson.members import participant_id
 from liveclass.lesson.messages import (
     Call,
-    ClientMessage,
     Devices,
     EndCall,
     EndLesson,
     LessonInfo,
+    LessonOrder,
     LessonState,
     MediaClosed,
     Mute,
@@ -47,7 +47,7 @@ def running(*classrooms: str, **limits: Any) -> Lesson:
     return lesson
 
 
-def refused(lesson: Lesson, who: str, message: ClientMessage, now: float = 0.0) -> str:
+def refused(lesson: Lesson, who: str, message: LessonOrder, now: float = 0.0) -> str:
     """The code of the refusal, after a check that it changed nothing."""
     before = (lesson.participants("teacher"), lesson.info, lesson.recording, lesson.revision)
     with pytest.raises(PeerError) as error:
@@ -106,7 +106,7 @@ def test_ending_ends_calls_sends_the_absent_home_and_closes_media_last() -> None
 
 
 @pytest.mark.parametrize("message", [StartLesson(), EndLesson(), Call("c"), Mute("c", True)])
-def test_a_classroom_may_not_do_what_teachers_do(message: ClientMessage) -> None:
+def test_a_classroom_may_not_do_what_teachers_do(message: LessonOrder) -> None:
     assert refused(running("c"), "c", message) == "teachers_only"
 
 
@@ -399,7 +399,7 @@ def test_a_lesson_that_all_teachers_have_left_ends_by_itself() -> None:
 def test_a_change_of_calls_or_mutes_is_told_apart_from_what_may_be_written_later() -> None:
     lesson = running("c", call_grace_s=5.0)
 
-    def changed(message: ClientMessage) -> bool:
+    def changed(message: LessonOrder) -> bool:
         before = lesson.calls_revision
         lesson.handle("t", message, 0.0, 2)
         return lesson.calls_revision != before

@@ -6,9 +6,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from liveclass.errors import PeerError
 from liveclass.lesson.effects import Effect, LessonEnded, LessonStarted, Send, SetWatching
+from liveclass.lesson.links import AT_FIRST
 from liveclass.lesson.messages import (
     Call,
-    ClientMessage,
     Devices,
     EndCall,
     EndLesson,
@@ -16,6 +16,7 @@ from liveclass.lesson.messages import (
     Layer,
     LayersWanted,
     LessonInfo,
+    LessonOrder,
     LinkChanged,
     LinkState,
     Mute,
@@ -45,10 +46,10 @@ links = st.builds(LinkState, st.one_of(st.just(""), rungs), st.sampled_from([Non
 kinds: st.SearchStrategy[SourceKind] = st.sampled_from(["microphone", "camera"])
 layer_sets: st.SearchStrategy[list[Layer]] = st.sampled_from([[], ["low"], ["low", "high"], ["full", "thin"]])
 classrooms = st.sampled_from(["c0", "c1"])
-floor: st.SearchStrategy[ClientMessage] = st.one_of(
+floor: st.SearchStrategy[LessonOrder] = st.one_of(
     st.builds(Call, classrooms), st.builds(EndCall, classrooms), st.builds(Mute, classrooms, st.booleans())
 )
-messages: st.SearchStrategy[ClientMessage] = st.one_of(
+messages: st.SearchStrategy[LessonOrder] = st.one_of(
     st.builds(Call, people),
     st.builds(EndCall, people),
     st.builds(Mute, people, st.booleans()),
@@ -129,12 +130,12 @@ class LessonMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.screens)
     @rule(data=st.data(), message=messages)
-    def say(self, data: st.DataObject, message: ClientMessage) -> None:
+    def say(self, data: st.DataObject, message: LessonOrder) -> None:
         self._say(data.draw(st.sampled_from(sorted(self.screens))), message)
 
     @precondition(lambda self: "t1" in self.screens)
     @rule(message=floor)
-    def lead_the_talk(self, message: ClientMessage) -> None:
+    def lead_the_talk(self, message: LessonOrder) -> None:
         self._say("t1", message)
 
     @precondition(lambda self: "t1" in self.screens)
@@ -148,7 +149,7 @@ class LessonMachine(RuleBasedStateMachine):
         if sure == 0:
             self._say("t1", EndLesson())
 
-    def _say(self, who: str, message: ClientMessage) -> None:
+    def _say(self, who: str, message: LessonOrder) -> None:
         before = (self.lesson.participants("teacher"), self.lesson.info)
         try:
             effects = self.lesson.handle(who, message, self.now, int(self.now))
@@ -262,7 +263,10 @@ class LessonMachine(RuleBasedStateMachine):
             if "subscribe" in member.sessions:
                 assert self.watching.get(member.id, Watch()) == member.watching
             if member.id in self.screens:
-                assert self.layers[member.id] == {kind: list(wanted) for kind, wanted in member.layers.items()}
+                said = {kind: list(wanted) for kind, wanted in member.layers.items()}
+                for kind in AT_FIRST:  # a new session begins with these, whether it is said or not
+                    first = list(AT_FIRST[kind])
+                    assert self.layers[member.id].get(kind, first) == said.get(kind, first)
 
 
 def _without_receiving(participant: Participant) -> tuple[object, ...]:

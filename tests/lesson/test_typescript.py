@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from liveclass.lesson import messages
+from liveclass.lesson import protocol
 from liveclass.lesson.typescript import typescript
 
 GENERATED = Path(__file__).parents[2] / "web" / "src" / "generated" / "messages.ts"
@@ -59,7 +59,7 @@ def test_the_file_in_the_repository_is_the_generated_one() -> None:
 
 def test_every_message_is_in_its_family() -> None:
     text = typescript()
-    for union, name in ((messages.ClientMessage, "ClientMessage"), (messages.ServerMessage, "ServerMessage")):
+    for union, name in ((protocol.ClientMessage, "ClientMessage"), (protocol.ServerMessage, "ServerMessage")):
         members = "".join(f"\n  | {member.__name__}" for member in union.__args__)
         assert f"export type {name} ={members};" in text
 

@@ -335,6 +335,7 @@ async def build(
         settings=values,
         catalogue=catalogue,
         snapshot_dir=folder / "lessons",
+        timeline_dir=folder / "timelines",
         signing_key=SIGNING_KEY,
         monotonic=clock.monotonic,
         wall=clock.wall,

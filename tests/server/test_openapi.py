@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from liveclass.lesson.messages import ClientMessage, ServerMessage
+from liveclass.lesson.protocol import ClientMessage, ServerMessage
 from liveclass.server.app import ROUTES
 from tests.server.stage import Stage
 

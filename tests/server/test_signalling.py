@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp import WSServerHandshakeError
 
-from liveclass.lesson.messages import ClientMessage
+from liveclass.lesson.protocol import ClientMessage
 from liveclass.recording.model import RecordingStatus
 from liveclass.relay.ports import SlotView
 from liveclass.server import signalling

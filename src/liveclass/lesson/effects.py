@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from liveclass.lesson.messages import Rung, ServerMessage, SourceKind
+from liveclass.lesson.messages import LessonMessage, Rung, SourceKind
 
 MediaDirection = Literal["publish", "subscribe"]
 MediaReason = Literal["call_ended", "lesson_ended", "deleted", "replaced", "timeout", "shutdown", "peer_closed"]
@@ -14,7 +14,7 @@ class Send:
     """The message goes to the pages of these participants; those without an open socket miss it and get a `Welcome`."""
 
     to: tuple[str, ...]
-    message: ServerMessage
+    message: LessonMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from liveclass.lesson.members import EVERYTHING, NOTHING_RECEIVED, UNKNOWN_LINK,
 from liveclass.lesson.messages import (
     Layer,
     LayersWanted,
+    LessonMessage,
     LessonState,
     LinkChanged,
     LinkState,
     ParticipantChanged,
     Receiving,
     Rung,
-    ServerMessage,
     SourceKind,
     Watch,
 )
@@ -123,9 +123,9 @@ def every_layer(me: Member) -> list[Effect]:
     return [effect for kind in told for effect in _to_itself(me, LayersWanted(kind, list(AT_FIRST[kind])))]
 
 
-def beside_welcome(me: Member) -> list[ServerMessage]:
+def beside_welcome(me: Member) -> list[LessonMessage]:
     """What the page of `me` must know that a `Welcome` does not hold."""
-    own: list[ServerMessage] = [LinkChanged(me.link)] if me.link.rung and me.role == "classroom" else []
+    own: list[LessonMessage] = [LinkChanged(me.link)] if me.link.rung and me.role == "classroom" else []
     return [*own, *_wanted(me)]
 
 
@@ -137,7 +137,7 @@ def forget(me: Member) -> bool:
     return seen
 
 
-def _wanted(me: Member) -> list[ServerMessage]:
+def _wanted(me: Member) -> list[LessonMessage]:
     return [LayersWanted(kind, list(wanted)) for kind, wanted in me.layers.items()]
 
 
@@ -161,5 +161,5 @@ def _soon(me: Member, now: float, audience: Audience) -> list[Effect]:
     return forward(me, now, audience)
 
 
-def _to_itself(me: Member, message: ServerMessage) -> list[Effect]:
+def _to_itself(me: Member, message: LessonMessage) -> list[Effect]:
     return [Send((me.id,), message)] if me.online and not me.anonymous else []

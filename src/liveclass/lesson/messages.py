@@ -1,8 +1,8 @@
-"""Every message of the signalling WebSocket, typed once; the TypeScript types are generated from this file.
+"""The messages of the signalling WebSocket about the lesson and its media, typed once for Python and TypeScript.
 
-Messages are JSON objects tagged by `type`. A page sends `ClientMessage`s, the server sends `ServerMessage`s. This
-module knows shapes and bounds only: what a message means stands in `lesson.state`, how it travels in
-`server.signalling`.
+Messages are JSON objects tagged by `type`; the blackboard's stand in `lesson.orders` and `lesson.events`, both families
+whole in `lesson.protocol`. This module knows shapes and bounds only: what a message means stands in `lesson.state`, how
+it travels in `server.signalling`.
 """
 
 from typing import Annotated, Literal
@@ -151,7 +151,7 @@ class Ping(Struct, frozen=True, tag="ping"):
     n: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
-ClientMessage = (
+LessonOrder = (
     Hello | Rename | StartLesson | EndLesson | SetDevices | Call | EndCall | Mute | Report | Watch | JumpToLive | Ping
 )
 
@@ -314,7 +314,7 @@ class Pong(Struct, frozen=True, tag="pong"):
     n: int = 0
 
 
-ServerMessage = (
+LessonMessage = (
     Welcome
     | LessonChanged
     | ParticipantChanged

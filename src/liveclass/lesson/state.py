@@ -34,7 +34,6 @@ from liveclass.lesson.members import (
 )
 from liveclass.lesson.messages import (
     Call,
-    ClientMessage,
     Devices,
     EndCall,
     EndLesson,
@@ -44,6 +43,8 @@ from liveclass.lesson.messages import (
     Layer,
     LessonChanged,
     LessonInfo,
+    LessonMessage,
+    LessonOrder,
     LessonState,
     LinkState,
     MediaClosed,
@@ -58,7 +59,6 @@ from liveclass.lesson.messages import (
     Rename,
     Report,
     Role,
-    ServerMessage,
     SetDevices,
     SourceKind,
     StartLesson,
@@ -236,7 +236,7 @@ class Lesson:
 
     # What pages ask for
 
-    def handle(self, who: str, message: ClientMessage, now: float, wall_ms: int) -> list[Effect]:
+    def handle(self, who: str, message: LessonOrder, now: float, wall_ms: int) -> list[Effect]:
         """One message of a page that has joined.
 
         Raises:
@@ -404,7 +404,7 @@ class Lesson:
         me = self._members.get(who)
         return [] if me is None or self.state == "ended" else links.layers_wanted(me, kind, layers)
 
-    def beside_welcome(self, who: str) -> list[ServerMessage]:
+    def beside_welcome(self, who: str) -> list[LessonMessage]:
         """What the page of `who` must know that its `Welcome` does not hold."""
         me = self._members.get(who)
         return [] if me is None else links.beside_welcome(me)

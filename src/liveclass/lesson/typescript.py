@@ -12,22 +12,37 @@ from typing import Any, get_args
 import msgspec.inspect as mi
 from msgspec import Struct
 
-from liveclass.lesson import messages
+from liveclass.lesson import protocol
 
 HEADER = """\
-// Generated from src/liveclass/lesson/messages.py by `python -m liveclass.lesson.typescript`. Do not edit.
+// Generated from src/liveclass/lesson/protocol.py by `python -m liveclass.lesson.typescript`. Do not edit.
 """
 
-ALIASES = ("Role", "LessonState", "RecordingState", "Quality", "SourceKind")
-UNIONS = ("ClientMessage", "ServerMessage")
+ALIASES = (
+    "Role",
+    "LessonState",
+    "RecordingState",
+    "Quality",
+    "SourceKind",
+    "Tool",
+    "StageKind",
+    "CameraKind",
+    "Mode",
+    "Sign",
+    "Cause",
+    "MaterialKind",
+    "MaterialState",
+    "PollState",
+)
+UNIONS = ("ClientMessage", "ServerMessage", "BoardEvent", "BoardOrder")
 
 
-def typescript(module: Any = messages) -> str:
+def typescript(module: Any = protocol) -> str:
     """The whole of `messages.ts`.
 
     Args:
-        module: a module laid out like `liveclass.lesson.messages`: structs, the literal types named in `ALIASES`, the
-            unions named in `UNIONS`, and `PROTOCOL_VERSION`.
+        module: a module laid out like `liveclass.lesson.protocol`: both families and `PROTOCOL_VERSION`, with structs,
+            the literal types named in `ALIASES` and the further unions of `UNIONS` in the modules of its `MODULES`.
 
     Returns:
         TypeScript source that ends in a newline.
@@ -35,16 +50,18 @@ def typescript(module: Any = messages) -> str:
     Raises:
         TypeError: a field has a type that no rule covers.
     """
-    aliases = {_literal_key(getattr(module, name)): name for name in ALIASES}
+    modules = (module, *getattr(module, "MODULES", ()))
+    known = {name: value for part in reversed(modules) for name, value in vars(part).items()}
+    aliases = {_literal_key(known[name]): name for name in ALIASES if name in known}
     parts = [HEADER, f"export const PROTOCOL_VERSION = {module.PROTOCOL_VERSION};\n"]
-    for name in ALIASES:
-        values = " | ".join(_literal(value) for value in get_args(getattr(module, name)))
+    for name in aliases.values():
+        values = " | ".join(_literal(value) for value in get_args(known[name]))
         parts.append(f"export type {name} = {values};\n")
     incoming = _reachable(module.ClientMessage)
-    for struct in _structs(module):
+    for struct in (struct for part in modules for struct in _structs(part)):
         parts.append(_interface(struct, aliases, sent_by_page=struct in incoming))
-    for name in UNIONS:
-        members = "".join(f"\n  | {member.__name__}" for member in get_args(getattr(module, name)))
+    for name in (name for name in UNIONS if name in known):
+        members = "".join(f"\n  | {member.__name__}" for member in get_args(known[name]))
         parts.append(f"export type {name} ={members};\n")
     return "\n".join(parts)
 

@@ -9,8 +9,13 @@ from datetime import datetime
 
 import msgspec
 
-from liveclass.lesson.messages import LessonInfo, ServerMessage, SlotsChanged
+from liveclass.lesson.attendance import Attendance
+from liveclass.lesson.events import Prepared
+from liveclass.lesson.messages import LessonInfo, SlotsChanged
+from liveclass.lesson.protocol import ServerMessage
 from liveclass.lesson.state import Lesson
+from liveclass.lesson.thumbnails import Gallery
+from liveclass.lesson.timeline import Timeline
 from liveclass.relay.source import Sink
 from liveclass.server.connection import Connection
 from liveclass.server.ports import LessonRow
@@ -41,10 +46,17 @@ class Held:
 
     Attributes:
         ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
+        board_text: the board as it travels to newcomers, and the number of the last event in it.
+        prepared: how far each room is with each material, by the two.
     """
 
     lesson: Lesson
     used_at: float
+    timeline: Timeline
+    gallery: Gallery
+    attendance: Attendance = field(default_factory=Attendance)
+    board_text: tuple[int, str] | None = None
+    prepared: dict[tuple[str, str], Prepared] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
     slots: dict[str, SlotsChanged] = field(default_factory=dict)
     sink: Sink | None = None
@@ -59,6 +71,12 @@ class Held:
     @property
     def id(self) -> str:
         return self.lesson.info.id
+
+    def send(self, who: str, text: str) -> None:
+        """To the page of `who`, if there is one."""
+        page = self.pages.get(who)
+        if page is not None:
+            page.connection.send(text)
 
 
 def encode(message: ServerMessage) -> str:

@@ -9,11 +9,13 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast, get_args
 
 import structlog
 
 from liveclass.config import Settings
 from liveclass.errors import PeerError, UsageError
+from liveclass.lesson import orders
 from liveclass.lesson.effects import (
     CloseMedia,
     Effect,
@@ -24,27 +26,30 @@ from liveclass.lesson.effects import (
     SetSending,
     SetWatching,
 )
+from liveclass.lesson.events import LessonBegan, LessonOver, PartBegan
 from liveclass.lesson.members import Member
 from liveclass.lesson.messages import (
-    ClientMessage,
     ErrorMessage,
     JumpNow,
+    LessonOrder,
     LessonState,
     LinkState,
     MediaClosed,
     RecordingInfo,
     Role,
-    ServerMessage,
     Slot,
     SlotsChanged,
     StartLesson,
 )
+from liveclass.lesson.protocol import ClientMessage, ServerMessage
 from liveclass.lesson.state import Lesson, Limits
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, MediaPlane, Person, SlotView
 from liveclass.relay.source import SourceKind
+from liveclass.server.boards import Boards
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
 from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
 from liveclass.server.keeper import Keeper
+from liveclass.server.logbook import Logbook
 from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
 from liveclass.server.welcome import IceServers, Welcomes
@@ -61,6 +66,9 @@ written at once."""
 IDLE_S = 60.0
 """How long a lesson that nobody uses stays in memory; whoever has just asked for it may still be on the way in."""
 
+BOARD_MESSAGES = (*get_args(orders.BoardOrder), *get_args(orders.Passing))
+"""What is about the blackboard, not about floor and media."""
+
 UNTOLD = (JumpNow, MediaClosed)
 """Messages that no `Welcome` makes up for: they follow it."""
 
@@ -73,6 +81,7 @@ class Lessons:
 
     Args:
         snapshot_dir: folder of its own for what lessons remember over a restart.
+        timeline_dir: folder of its own for the lessons' timelines.
         signing_key: at least 32 secret bytes, the same after a restart.
         monotonic: seconds, never going back.
         wall: seconds since 1970.
@@ -85,6 +94,7 @@ class Lessons:
         settings: Settings,
         catalogue: CataloguePort,
         snapshot_dir: Path,
+        timeline_dir: Path,
         signing_key: bytes,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
@@ -94,7 +104,9 @@ class Lessons:
         self._catalogue = catalogue
         self._snapshots = Snapshots(snapshot_dir)
         self._keeper = Keeper(self._snapshots, monotonic)
-        self._welcomes = Welcomes(settings, signing_key, wall, ice_servers)
+        self._logbook = Logbook(timeline_dir)
+        self.boards = Boards(settings, self._logbook, monotonic, wall)
+        self._welcomes = Welcomes(settings, signing_key, wall, ice_servers, self.boards.texts)
         self.ice_servers = ice_servers
         self._monotonic = monotonic
         self._wall = wall
@@ -138,6 +150,7 @@ class Lessons:
     async def start(self) -> None:
         """Restore the lessons that were live; their recordings go on as a next part."""
         self._loop = asyncio.get_running_loop()
+        self._logbook.start()
         self._spawn(self._housekeeping())
         self._spawn(self._keeper.run())
         for row in await self._catalogue.live_lessons():
@@ -173,6 +186,9 @@ class Lessons:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(self._keeper.save(held) for held in list(self._held.values())))
+        for held in self._held.values():
+            self.boards.note(held, held.attendance.everyone_leaves())
+        await self._logbook.close()
 
     async def flush(self) -> None:
         """Wait until the catalogue has what was decided so far."""
@@ -212,10 +228,12 @@ class Lessons:
 
     async def _load(self, row: LessonRow) -> Held:
         snapshot = await asyncio.to_thread(self._snapshots.read, row.id)
+        timeline = await asyncio.to_thread(self.boards.load, row.id)
         lesson = Lesson(info_of(row), self._limits, self._monotonic(), snapshot=snapshot)
-        held = Held(lesson, self._monotonic(), ended_at_ms=as_ms(row.ended_at))
+        held = Held(lesson, self._monotonic(), timeline, self.boards.gallery(), ended_at_ms=as_ms(row.ended_at))
         lesson.set_recording(self._recording_info(self.recordings.status(row.id)))
         self._held[row.id] = held
+        self.boards.wake(held)
         return held
 
     # Pages
@@ -246,6 +264,7 @@ class Lessons:
         if older is not None:
             older.connection.close(REPLACED, "replaced")
         held.pages[who] = page
+        held.gallery.joined_anew(who)
         self.apply(held, effects)
         return page
 
@@ -257,9 +276,12 @@ class Lessons:
 
     def handle(self, held: Held, who: str, message: ClientMessage) -> None:
         """A page says something. Raises PeerError when it asks for what it may not have."""
+        if isinstance(message, BOARD_MESSAGES):
+            self.boards.handle(held, who, cast("orders.BoardOrder | orders.Passing", message))
+            return
         if isinstance(message, StartLesson):
             self.check_may_start(held)
-        self.apply(held, held.lesson.handle(who, message, self._monotonic(), self._wall_ms()))
+        self.apply(held, held.lesson.handle(who, cast(LessonOrder, message), self._monotonic(), self._wall_ms()))
 
     # Doing what a lesson wants
 
@@ -292,6 +314,7 @@ class Lessons:
         await self.recordings.delete(lesson_id)
         await self._catalogue.delete_lesson(lesson_id)
         await self._keeper.forget(held)
+        await asyncio.to_thread(self._logbook.delete, lesson_id)
         self._held.pop(lesson_id, None)
 
     async def withdraw(self, held: Held, role: LinkRole) -> None:
@@ -330,6 +353,7 @@ class Lessons:
                     self.media.set_watching(held.id, who, live=live, ceiling=ceiling)
                 case LessonStarted(at_ms):
                     self._store_state(held, "live", at_ms)
+                    self.boards.note(held, [LessonBegan()])
                     self._begin_recording(held)
                     log.info("lesson_started", lesson=held.id)
                 case LessonEnded(at_ms):
@@ -355,6 +379,8 @@ class Lessons:
     def _ended(self, held: Held, at_ms: int) -> None:
         held.ended_at_ms = at_ms
         self._store_state(held, "ended", at_ms)
+        self.boards.look(held)
+        self.boards.note(held, [LessonOver()])
         if held.sink is not None:
             self.media.remove_sink(held.id, held.sink)
             held.sink = None
@@ -368,7 +394,8 @@ class Lessons:
         if not self._settings.record:
             return
         try:
-            held.sink = self.recordings.begin(held.id, self._monotonic(), self._wall())
+            held.sink = self.recordings.begin(held.id, self._monotonic(), self.boards.now_ms() / 1000)
+            self.boards.note(held, [PartBegan(len(self.recordings.manifest(held.id).parts) + 1)])
         except Exception:
             # The lesson goes on without a recording rather than not at all, and says so.
             log.exception("recording_did_not_begin", lesson=held.id)
@@ -527,6 +554,7 @@ class Lessons:
             deadline = held.lesson.deadline()
             if deadline is not None and deadline <= now:
                 self.apply(held, held.lesson.tick(now, self._wall_ms()))
+            self.boards.look(held)
             for page in held.pages.values():
                 if now - page.welcomed_at >= self._welcomes.fresh_s:
                     page.welcomed_at = now

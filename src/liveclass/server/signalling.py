@@ -16,7 +16,8 @@ from aiohttp import WSMsgType, web
 
 from liveclass.errors import PeerError
 from liveclass.lesson.members import participant_id
-from liveclass.lesson.messages import PROTOCOL_VERSION, ClientMessage, ErrorMessage, Hello, Role
+from liveclass.lesson.messages import PROTOCOL_VERSION, ErrorMessage, Hello, Role
+from liveclass.lesson.protocol import ClientMessage
 from liveclass.server.auth import Authority
 from liveclass.server.connection import INTERNAL, POLICY, Connection
 from liveclass.server.held import Held, Page, encode
@@ -34,7 +35,7 @@ HEARTBEAT_S = 20.0
 """Silence after which the page is asked for a sign of life; half of it later the socket counts as gone. Pages ask every
 5 s themselves, so this is for those that have died without a word."""
 
-BURST = 40.0
+BURST = 80.0
 """Messages at once: a page that comes back may have many small things to say."""
 
 STRIKES = 3

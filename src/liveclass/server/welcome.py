@@ -25,15 +25,22 @@ class Welcomes:
         signing_key: at least 32 secret bytes, the same after a restart.
         wall: seconds since 1970.
         ice_servers: makes credentials that expire after the setting `turn_credential_s`.
+        board: the blackboard for a participant, encoded.
     """
 
     def __init__(
-        self, settings: Settings, signing_key: bytes, wall: Callable[[], float], ice_servers: IceServers
+        self,
+        settings: Settings,
+        signing_key: bytes,
+        wall: Callable[[], float],
+        ice_servers: IceServers,
+        board: Callable[[Held, str], Sequence[str]],
     ) -> None:
         self._settings = settings
         self._signer = Signer(signing_key, wall)
         self._wall = wall
         self._ice_servers = ice_servers
+        self._board = board
         # Half of their time: whoever must begin a new session has credentials that still hold for a while.
         self.fresh_s = min(FRESH_TOKEN_S, settings.turn_credential_s / 2) if settings.turn_urls else FRESH_TOKEN_S
 
@@ -42,6 +49,7 @@ class Welcomes:
         slots = held.slots.get(who)
         return [
             encode(self._welcome(held, who)),
+            *self._board(held, who),
             *([encode(slots)] if slots is not None else []),
             *(encode(message) for message in held.lesson.beside_welcome(who)),
         ]

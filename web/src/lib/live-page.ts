@@ -5,6 +5,7 @@ import { computed, effect, type Signal, signal } from "@preact/signals";
 import type { IceServer, Role } from "../generated/messages";
 import { type Door, hasRelays, watchingDoor } from "./access";
 import type { PageLink } from "./api";
+import { type Board, boardAfter, EMPTY_BOARD } from "./board";
 import { midOf, slotsOf } from "./lesson-view";
 import { Signalling } from "./signalling";
 import { Sound } from "./sound";
@@ -34,6 +35,8 @@ export class LivePage {
   private readonly ahead: Signal<boolean>;
 
   readonly view = computed(() => this.signalling.view.value);
+  /** The blackboard but for its strokes. */
+  readonly board = signal<Board>(EMPTY_BOARD);
   readonly lessonState = computed(() => this.view.value?.lesson.state ?? null);
   readonly slots = computed(() => {
     const view = this.view.value;
@@ -53,6 +56,7 @@ export class LivePage {
       () => this.signalling.access.peek()?.iceServers ?? [],
     );
     this.signalling.listen((message) => {
+      this.board.value = boardAfter(this.board.peek(), message);
       if (message.type === "welcome") {
         this.subscriber.session.hurry();
         this.offerRelay(message.ice_servers ?? []);
@@ -87,6 +91,11 @@ export class LivePage {
       }, REFUSAL_SHOWN_MS);
       return () => clearTimeout(timer);
     });
+  }
+
+  /** The server's clock now, milliseconds since 1970, as well as this page knows it. */
+  serverNowMs(): number {
+    return Date.now() + (this.view.peek()?.clockOffsetMs ?? 0);
   }
 
   /** The bearer token of this participant's media; the link's own where the server has not given one yet. */
