@@ -52,7 +52,7 @@ from liveclass.recording.reading import load
 
 # A lesson that runs must never wait for one that is over.
 _NICENESS = 19
-# A 40-minute lesson takes some 100 MB of memory, most of it libraries, and a minute.
+# A 40-minute lesson takes some 170 MB of memory, most of it libraries, and 70 s.
 _MEMORY_BYTES = 1 << 30
 _CPU_S = 3600
 # What the encoder looks ahead: the sound is given to it this much early, so that it comes out where it belongs.
