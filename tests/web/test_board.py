@@ -37,7 +37,7 @@ EMPTY = (4_200, 300, 2_200, 1_500)
 
 async def point(page: "Page", x: int, y: int) -> tuple[float, float]:
     """Where (x, y) of the drawn page lies in the window."""
-    box = await (await page.wait_for_selector("[data-test=board-page]")).bounding_box()
+    box = await page.locator("[data-test=board-page]").bounding_box()
     assert box is not None
     return box["x"] + x * box["width"] / 10_000, box["y"] + y * box["width"] / 10_000
 
