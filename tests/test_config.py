@@ -61,6 +61,9 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "metrics_token": ("a-token-of-some-length", "a-token-of-some-length"),
             "abandoned_after_s": ("90.5", 90.5),
             "recording_queue_bytes": ("2000000", 2_000_000),
+            "max_upload_bytes": ("20000", 20_000),
+            "material_work_s": ("90.5", 90.5),
+            "material_memory_bytes": ("600000000", 600_000_000),
             "max_sdp_bytes": ("5000", 5000),
             "max_body_bytes": ("5000", 5000),
             "max_message_bytes": ("5000", 5000),
@@ -68,6 +71,7 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "turn_urls": ("turn:turn.example.org:3478", "turn:turn.example.org:3478"),
             "turn_secret": ("a-secret-of-some-length", "a-secret-of-some-length"),
             "turn_credential_s": ("900.5", 900.5),
+            "max_events": ("5000", 5000),
         }.get(name)
         or other.get(kind)
         or (("true" if not about.default else "false", not about.default) if kind is bool else (kind[-1], kind[-1]))

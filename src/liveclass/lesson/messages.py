@@ -13,7 +13,7 @@ PROTOCOL_VERSION = 1
 
 ShortText = Annotated[str, Meta(max_length=80)]
 Token = Annotated[str, Meta(min_length=16, max_length=512)]
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 Language = Annotated[str, Meta(max_length=16)]
 Role = Literal["teacher", "classroom"]
 LessonState = Literal["waiting", "live", "ended"]
@@ -28,11 +28,16 @@ Layer = Literal["low", "middle", "high", "full", "thin"]
 
 
 class Devices(Struct, frozen=True, omit_defaults=True):
-    """What a page is sending now, as its person sees it."""
+    """What a page is sending now, as its person sees it.
+
+    Attributes:
+        document: what goes as `screen` is the picture of a second camera, over a book or a drawing.
+    """
 
     microphone: bool = False
     camera: bool = False
     screen: bool = False
+    document: bool = False
 
 
 class Receiving(Struct, frozen=True, omit_defaults=True):
@@ -82,7 +87,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     """
 
     token: Token
-    identity: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+    identity: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
     name: ShortText = ""
     language: Language = ""
     version: int = PROTOCOL_VERSION
