@@ -250,6 +250,7 @@ def _plane_options(settings: Settings) -> PlaneOptions:
         congestion_feedback=settings.congestion_feedback,
         adaptation=settings.adaptation,
         retransmission_share=settings.retransmission_share,
+        max_speaking=settings.max_speaking,
     )
 
 

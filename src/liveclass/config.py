@@ -83,6 +83,7 @@ class Settings:
     max_sessions: int = setting(2000, "media sessions of this process", least=1)
     max_teachers: int = setting(2, "volunteers who may publish in one lesson", least=1)
     max_called: int = setting(3, "classrooms that may be called at a time", least=0)
+    max_speaking: int = setting(3, "called classrooms that other classrooms hear at once: the loudest", least=0)
     call_grace_s: float = setting(
         600.0,
         "how long a called classroom may be without page and media before it loses the call",
