@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { constraintsFor } from "./devices";
 import { layersFor, shapes, ALL_ALLOWED, TEACHER_BUDGETS } from "./encodings";
-import { type Mode, MODES, planOf } from "./modes";
+import type { Mode } from "../generated/messages";
+import { MODES, planOf } from "./modes";
 
 const ALL: readonly Mode[] = ["speech", "music", "detail", "motion"];
 

@@ -2,11 +2,10 @@
  * experiment: resolution before frames); motion (sport, dance: frames before resolution). A table, and nothing else: it
  * knows no browser and no connection. */
 
+import type { Mode } from "../generated/messages";
 import type { CaptureSettings } from "./capture";
 import { SPEECH_SOUND, type SoundWish, TEACHER_PICTURE } from "./devices";
 import { type Budget, TEACHER_BUDGETS } from "./encodings";
-
-export type Mode = "speech" | "music" | "detail" | "motion";
 
 /** How a mode is sent. */
 export interface ModePlan {

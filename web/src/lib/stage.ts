@@ -1,7 +1,7 @@
 /** What stands on the stage and what is small beside it. Pure: the lesson and the seats in, sources out. Nothing jumps:
  * the choice changes only when someone shares, calls or turns a camera. */
 
-import type { Participant, Slot, SourceKind } from "../generated/messages";
+import type { CameraKind, Participant, Slot, SourceKind } from "../generated/messages";
 import { devicesOf } from "./lesson-view";
 
 /** A picture that can be shown: whose, and of what. */
@@ -11,7 +11,7 @@ export interface Source {
 }
 
 /** Which of a volunteer's two cameras is to stand large (`stage_shown`); empty where nothing was said. */
-export type Prefer = "camera" | "document" | "";
+export type Prefer = CameraKind | "";
 
 export interface Stage {
   readonly main: Source | null;

@@ -10,7 +10,8 @@ import { LivePage } from "../lib/live-page";
 import { recall, remember } from "../lib/storage";
 import { type Prefer, teacherStage, type Source } from "../lib/stage";
 import { Publisher, TEACHER_BUDGETS } from "../lib/whip";
-import { type Mode, planOf } from "../lib/modes";
+import type { Mode } from "../generated/messages";
+import { planOf } from "../lib/modes";
 import { keepScreenOn } from "../lib/wake-lock";
 import { uplinkSentence } from "./words";
 
