@@ -98,7 +98,7 @@ interface Page {
 function pageOf(page: string, entry: string): Page {
   const modules = reached(`../${entry}`);
   const code = modules.map((one) => sources[one]).join("\n");
-  const loads = [...code.matchAll(/"\.\.\/lang\/\*\/(\w+)\.ts"/g)].map((match) => match[1] ?? "");
+  const loads = [...code.matchAll(/"(?:\.\.\/)+lang\/\*\/(\w+)\.ts"/g)].map((match) => match[1] ?? "");
   return { page, modules, loads, says: said(code) };
 }
 
@@ -109,7 +109,7 @@ const pages: readonly Page[] = Object.entries(html).map(([path, text]) => {
 });
 
 /** What pages load when it is first used, with its texts: whole in itself. */
-const parts: readonly Page[] = [pageOf("board", "board/index.ts"), pageOf("teachboard", "teach/board/index.ts")];
+const parts: readonly Page[] = [pageOf("board", "board/index.ts")];
 
 test("the walk over a page's modules finds them", () => {
   const found = Object.fromEntries(pages.map(({ page, modules }) => [page, modules]));

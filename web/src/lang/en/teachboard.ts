@@ -8,7 +8,7 @@ export default {
   "bar.board": "Board",
   "bar.board.hint": "Open the blank board (B)",
   "bar.board.hint.back": "Back to the camera (B)",
-  mark: "Bookmark",
+  "mark.moment": "Bookmark",
   "mark.done": "Bookmarked",
   "mark.hint": "Mark this moment for the replay (K)",
 
@@ -21,14 +21,14 @@ export default {
   "stage.next": "Next: {at}",
   "stage.next.name": "Turn to the next page, {at}",
   "stage.last": "This is the last page",
-  freeze: "Freeze and draw",
+  "freeze.now": "Freeze and draw",
   "freeze.hint": "Make a page of the picture as it is now (F)",
   "freeze.working": "Freezing",
   "freeze.failed": "The picture was not frozen. Please try again.",
   "freeze.name": "Picture {time}",
 
   // ---- Kind of lesson ----
-  kind: "Kind of lesson",
+  "kind.of": "Kind of lesson",
   "kind.speech": "Speech",
   "kind.music": "Music",
   "kind.detail": "Detail",
@@ -91,7 +91,7 @@ export default {
   "mat.problem.other": "That did not work. Please try again.",
 
   // ---- Player of songs and films ----
-  player: "Playing: {name}",
+  "player.name": "Playing: {name}",
   "player.play": "Play",
   "player.pause": "Pause",
   "player.seek": "Position",

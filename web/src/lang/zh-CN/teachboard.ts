@@ -8,7 +8,7 @@ export default {
   "bar.board.hint": "打开白板（B）",
   "bar.board.hint.back": "回到摄像头画面（B）",
   // In the head of the lesson, beside the clock; then what it says for some seconds.
-  mark: "做个标记",
+  "mark.moment": "做个标记",
   "mark.done": "已标记",
   "mark.hint": "在回放里标出这一刻（K）",
 
@@ -23,7 +23,7 @@ export default {
   "stage.next.name": "翻到下一页，第 {at} 页",
   "stage.last": "这是最后一页",
   // On the corner of the own picture: makes a still of it to draw on.
-  freeze: "定格画面，在上面写画",
+  "freeze.now": "定格画面，在上面写画",
   "freeze.hint": "把现在的画面变成一页（F）",
   "freeze.working": "正在定格",
   "freeze.failed": "这次没有定格成功，请再试一次。",
@@ -31,7 +31,7 @@ export default {
   "freeze.name": "画面 {time}",
 
   // ---- Kind of lesson ----
-  kind: "这节课是",
+  "kind.of": "这节课是",
   "kind.speech": "讲课",
   "kind.music": "音乐",
   "kind.detail": "看细节",
@@ -99,7 +99,7 @@ export default {
   "mat.problem.other": "没有成功，请再试一次。",
 
   // ---- Player of songs and films ----
-  player: "正在放：{name}",
+  "player.name": "正在放：{name}",
   "player.play": "播放",
   "player.pause": "暂停",
   "player.seek": "播放位置",

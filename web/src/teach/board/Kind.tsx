@@ -13,7 +13,7 @@ export function Kind({ desk, group }: { readonly desk: Desk; readonly group: str
   const chosen = desk.board.value.mode;
   return (
     <fieldset class="kind" data-test="kind">
-      <legend class="field-label">{t("kind")}</legend>
+      <legend class="field-label">{t("kind.of")}</legend>
       <div class="kind-row">
         {MODES.map((mode) => (
           <label key={mode} class={`kind-one${mode === chosen ? " kind-chosen" : ""}`}>

@@ -11,7 +11,7 @@ export function MarkButton({ desk }: { readonly desk: Desk }): JSX.Element | nul
   return (
     <>
       <Button
-        label={t(marked ? "mark.done" : "mark")}
+        label={t(marked ? "mark.done" : "mark.moment")}
         hint={t("mark.hint")}
         icon={marked ? "good" : "bookmark"}
         look="quiet"

@@ -31,7 +31,7 @@ export function PlayerStrip({ desk }: { readonly desk: Desk }): JSX.Element | nu
     desk.play(material.id, playing, toS);
   };
   return (
-    <section class="player" aria-label={t("player", { name: material.name })} data-test="player" data-playing={playing}>
+    <section class="player" aria-label={t("player.name", { name: material.name })} data-test="player" data-playing={playing}>
       <div class="player-row">
         <Button
           label={t(playing ? "player.pause" : "player.play")}

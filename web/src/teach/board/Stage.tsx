@@ -76,7 +76,7 @@ export function FreezeButton({ desk }: { readonly desk: Desk }): JSX.Element | n
   return (
     <div class="board-freeze">
       <Button
-        label={t(state === "working" ? "freeze.working" : "freeze")}
+        label={t(state === "working" ? "freeze.working" : "freeze.now")}
         hint={t("freeze.hint")}
         icon="pencil"
         disabled={state === "working"}
