@@ -21,6 +21,7 @@ import { TeachModel } from "../teach/model";
 import { TeachPage } from "../teach/TeachPage";
 import { WrongLink } from "../ui/Gate";
 import type { BoardKind } from "./board";
+import { type BoardScene, setScene } from "./teachboard";
 
 addTexts(import.meta.glob("../lang/*/*.ts", { eager: true }));
 const search = new URLSearchParams(location.search);
@@ -321,8 +322,21 @@ function teachStory(): TeachModel {
       settle(model.page, live(classrooms()), "lost");
     },
     "teach-ended": () => settle(model.page, lesson("ended", "t1", [me], { state: "finished" }), ""),
+    "teach-before-music": () => settle(model.page, lesson("waiting", "t1", [me, ...manyRooms()]), ""),
+    "teach-materials": () => settle(model.page, live(classrooms()), ""),
+    "teach-slide": () => settle(model.page, live(classrooms()), ""),
+    "teach-blank": () => settle(model.page, live(classrooms()), ""),
+    "teach-song": () => settle(model.page, live(classrooms()), ""),
   };
   stories[story]?.();
+  const scenes: Record<string, BoardScene> = {
+    "teach-before-music": "music",
+    "teach-materials": "drawer",
+    "teach-slide": "slide",
+    "teach-blank": "blank",
+    "teach-song": "song",
+  };
+  setScene(model, scenes[story] ?? "none", zh);
   force(model.publisher.session, story === "teach-lost" ? { ...OFF, phase: "waiting", lostSinceMs: performance.now() - 12_000 } : { ...OFF, phase: "up" });
   return model;
 }

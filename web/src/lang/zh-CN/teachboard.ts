@@ -23,7 +23,7 @@ export default {
   "stage.next.name": "翻到下一页，第 {at} 页",
   "stage.last": "这是最后一页",
   // On the corner of the own picture: makes a still of it to draw on.
-  "freeze.now": "定格画面，在上面写画",
+  "freeze.now": "定格写画",
   "freeze.hint": "把现在的画面变成一页（F）",
   "freeze.working": "正在定格",
   "freeze.failed": "这次没有定格成功，请再试一次。",

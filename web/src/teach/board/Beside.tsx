@@ -26,7 +26,7 @@ export function Beside({ desk }: { readonly desk: Desk }): JSX.Element | null {
           {small !== undefined && <img src={small} alt="" />}
         </button>
       )}
-      {next === null && sheet !== null && !sheet.blank && <p class="soft board-last">{t("stage.last")}</p>}
+      {next === null && sheet !== null && !sheet.blank && sheet.of > 1 && <p class="soft board-last">{t("stage.last")}</p>}
     </div>
   );
 }

@@ -50,6 +50,8 @@ export class Desk {
   readonly freezing = signal<Freezing>("");
   /** "Marked" is said for some seconds. */
   readonly marked = signal(false);
+  /** The hint about echoes has been read. */
+  readonly echoKnown = signal(false);
   /** The player's strip was closed at this state of the player. */
   readonly closedAtMs = signal(0);
   /** What this page has ordered to be shown, until the server tells it back. */
