@@ -106,7 +106,7 @@ async def test_a_deck_is_uploaded_shown_turned_and_drawn_on(
         await add(teacher, tmp_path / "Colours.pdf")
         material = teacher.find("material").first
         await expect(material).to_contain_text("3 pages")
-        await expect(material).to_contain_text("None of 1 classrooms has it yet")
+        await expect(material).to_contain_text("The classroom does not have it yet")
         id = await material.get_attribute("data-id")
         await room.send_json({"type": "materials_ready", "material": id, "have": 9, "total": 9})
         await expect(material).to_contain_text("The classroom has it")

@@ -364,6 +364,7 @@ if (root !== null) {
     void import("../teach/before.css")
       .then(() => import("../teach/lesson.css"))
       .then(() => import("../teach/bar.css"))
+      .then(() => import("../teach/board/index"))
       .then(() => render(<TeachPage model={teachStory()} />, root));
   } else if (story.indexOf("board") === 0) {
     boardStory(root);

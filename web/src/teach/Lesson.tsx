@@ -71,6 +71,7 @@ function Settings({ model, onClose }: { readonly model: TeachModel; readonly onC
       onKeyDown={(event) => event.key === "Escape" && onClose()}
     >
       <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={model.page.sound} />
+      {boardPart.value !== null && <boardPart.value.ui.DocumentField desk={boardPart.value.desk} />}
       {boardPart.value !== null && <boardPart.value.ui.Kind desk={boardPart.value.desk} group="kind-settings" />}
       <Button label={t("close")} onPress={onClose} />
     </div>

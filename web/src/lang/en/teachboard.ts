@@ -27,6 +27,14 @@ export default {
   "freeze.failed": "The picture was not frozen. Please try again.",
   "freeze.name": "Picture {time}",
 
+  // ---- A second camera, over a book or a drawing ----
+  "document.label": "Document camera (over a book or a drawing)",
+  "document.none": "None",
+  "document.camera": "Camera {n}",
+  "document.failed": "This camera cannot be opened; another program may use it.",
+  "document.show": "Show the document",
+  "document.face": "Show yourself",
+
   // ---- Kind of lesson ----
   "kind.of": "Kind of lesson",
   "kind.speech": "Speech",
@@ -59,7 +67,7 @@ export default {
   "mat.ready.all": { one: "The classroom has it", other: "All {count} classrooms have it" },
   "mat.ready.some": "{have} of {all} classrooms have it",
   "mat.ready.under": "Classrooms are downloading, the fastest has {percent}%",
-  "mat.ready.none": "None of {all} classrooms has it yet",
+  "mat.ready.none": { one: "The classroom does not have it yet", other: "None of {count} classrooms has it yet" },
   "mat.show": "Show",
   "mat.thumbs": "Pages",
   "mat.thumb": "Page {at}",

@@ -30,6 +30,16 @@ export default {
   // Name of the page that comes of it; {time} as 14:05.
   "freeze.name": "画面 {time}",
 
+  // ---- A second camera, over a book or a drawing ----
+  // Field among the devices; {n} counts cameras without a name.
+  "document.label": "实物摄像头（拍书本、画）",
+  "document.none": "不用",
+  "document.camera": "摄像头 {n}",
+  "document.failed": "这个摄像头打不开，可能别的程序正在用。",
+  // On the stage's corner: changes which camera all see large.
+  "document.show": "换到实物画面",
+  "document.face": "换到老师画面",
+
   // ---- Kind of lesson ----
   "kind.of": "这节课是",
   "kind.speech": "讲课",
@@ -66,7 +76,7 @@ export default {
   "mat.ready.all": "全部 {count} 个教室都已下载好",
   "mat.ready.some": "{all} 个教室中 {have} 个已下载好",
   "mat.ready.under": "教室正在下载，最快的到 {percent}%",
-  "mat.ready.none": "{all} 个教室还没开始下载",
+  "mat.ready.none": "{count} 个教室还没开始下载",
   "mat.show": "放上讲台",
   "mat.thumbs": "看各页",
   "mat.thumb": "第 {at} 页",
