@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import io
 import random
+import resource
 import tempfile
 import time
 import zlib
@@ -170,9 +171,11 @@ def main() -> None:
     data = deck(chosen.pages, chosen.page_bytes)
     with tempfile.TemporaryDirectory() as folder:
         first_s, whole_s, manifest = asyncio.run(measure(Path(folder), data, chosen.workers))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"PDF: {chosen.pages} pages, {len(data) / 1e6:.1f} MB; {chosen.workers} workers")
     print(f"first page after {first_s:.2f} s (limit {FIRST_LIMIT_S:.0f} s)")
     print(f"all pages after {whole_s:.1f} s (limit {WHOLE_LIMIT_S:.0f} s for 100 pages of 30 MB)")
+    print(f"processor time of the children {used.ru_utime + used.ru_stime:.1f} s")
     for index, (name, width) in enumerate(WIDTHS):
         weights = [page.bytes[index] for page in manifest.pages]
         print(

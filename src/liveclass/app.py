@@ -275,6 +275,7 @@ def _recording_options(settings: Settings) -> RecordingOptions:
         queue_bytes=settings.recording_queue_bytes,
         reorder_s=settings.recording_reorder_s,
         max_clips=settings.recording_max_clips,
+        light=settings.record_light,
     )
 
 

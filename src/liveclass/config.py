@@ -115,6 +115,9 @@ class Settings:
 
     record: bool = setting(True, "record the volunteers' sound, camera and screen", heading="Recording")
     record_classrooms: bool = setting(False, "record sound and camera of called classrooms too (needs consent)")
+    record_light: bool = setting(
+        True, "make a light rendition, sound alone at 24 kbit/s, of each finished recording, in spare processor time"
+    )
     classroom_replay: bool = setting(False, "the classroom link opens the replay too, and the ended lesson shows it")
     fragment_s: float = setting(1.0, "longest fragment: what a crash can lose", unit="s", least=0.1, most=10)
     segment_s: float = setting(

@@ -67,9 +67,8 @@ class Pdf:
                 raise Failed("file_broken")
             scale = min(LARGEST / width, LARGEST * MAX_ASPECT / height)
             bitmap = page.render(scale=scale, rev_byteorder=True, may_draw_forms=False)
-            # A copy: the bitmap's memory is PDFium's, and goes with the page.
-            image = bitmap.to_pil().convert("RGB").copy()
-            return image, self._text(page)
+            # A copy: the bitmap's memory is PDFium's, and goes with it.
+            return bitmap.to_pil().convert("RGB").copy(), self._text(page)
         finally:
             page.close()
 
@@ -138,26 +137,36 @@ def plain(text: str) -> str:
     return " ".join(kept.split())[:MAX_TEXT]
 
 
-def webp(image: Image.Image, budget: int) -> bytes:
-    """The picture as WebP, in the best quality that fits the budget, else in the least."""
-    data = b""
-    for quality in QUALITIES:
+def webp(image: Image.Image, budget: int, first: int = 0) -> tuple[bytes, int]:
+    """The picture as WebP, in the best quality that fits the budget, else in the least.
+
+    Args:
+        first: index in QUALITIES of the best to try.
+
+    Returns:
+        the file, and the index of its quality.
+    """
+    data, index = b"", first
+    for index in range(first, len(QUALITIES)):
         buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=quality, method=METHOD)
+        image.save(buffer, "WEBP", quality=QUALITIES[index], method=METHOD)
         data = buffer.getvalue()
         if len(data) <= budget:
             break
-    return data
+    return data, index
 
 
 def write_page(number: int, image: Image.Image) -> None:
     """All widths of a page, each made of the next larger one."""
+    quality = 0
     for name, width in reversed(WIDTHS):
         image = scaled(image, min(width, image.width))
         # A page that is higher than a screen has more to show, and may weigh more.
         budget = round(BUDGET[name] * max(1.0, image.height / image.width * 16 / 9))
+        # A picture too heavy for one quality at a larger width hardly fits it at a smaller one: fewer tries.
+        data, quality = webp(image, budget, quality)
         with open(f"{number}.{name}.webp", "wb") as file:
-            file.write(webp(image, budget))
+            file.write(data)
 
 
 def run(options: dict[str, Any], tell: Tell, orders: TextIO) -> None:

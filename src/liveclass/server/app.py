@@ -26,6 +26,7 @@ from liveclass.server.pages import Pages
 from liveclass.server.ports import CataloguePort, MaterialsPort, RecordingsPort
 from liveclass.server.routing import PUBLIC, Gate, Route
 from liveclass.server.signalling import Origins, Signalling
+from liveclass.server.timelines import Timelines
 from liveclass.server.whip import MediaSessions
 
 BURST_S = 10.0
@@ -159,6 +160,7 @@ def build_app(services: Services) -> web.Application:
         *replays.routes(),
         *materials.routes(),
         *catchup.routes(),
+        *Timelines(lessons, open_to_classrooms=settings.classroom_replay, wall=services.wall).routes(),
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),
