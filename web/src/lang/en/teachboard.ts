@@ -12,6 +12,12 @@ export default {
   "mark.done": "Bookmarked",
   "mark.hint": "Mark this moment for the replay (K)",
 
+  "error.page_full": "This page is full. Please take a new one.",
+  "error.page_unknown": "This page is gone.",
+  "error.material_unknown": "This file was removed.",
+  "error.not_playable": "It is not ready to be played yet.",
+  "error.lead_only": "The leading volunteer does this.",
+
   // ---- Stage ----
   "stage.page": "{name}, page {at} of {of}",
   "stage.blank": "Blank board",
@@ -19,7 +25,6 @@ export default {
   "stage.film.coming": "The film is opening",
   "stage.back": "Back to the camera",
   "stage.next": "Next: {at}",
-  "stage.next.name": "Turn to the next page, {at}",
   "stage.last": "This is the last page",
   "freeze.now": "Freeze and draw",
   "freeze.hint": "Make a page of the picture as it is now (F)",

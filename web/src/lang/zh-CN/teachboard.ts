@@ -12,6 +12,13 @@ export default {
   "mark.done": "已标记",
   "mark.hint": "在回放里标出这一刻（K）",
 
+  // Codes of refused messages about the board, shown for some seconds at the status line.
+  "error.page_full": "这一页写满了，请换一页。",
+  "error.page_unknown": "这一页已经不在了。",
+  "error.material_unknown": "这个文件已经移除了。",
+  "error.not_playable": "它还没有处理好，过一会儿再放。",
+  "error.lead_only": "这件事由主讲老师来做。",
+
   // ---- Stage ----
   "stage.page": "{name}，第 {at} 页，共 {of} 页",
   "stage.blank": "白板",
@@ -20,7 +27,6 @@ export default {
   // Beside the stage.
   "stage.back": "回到摄像头画面",
   "stage.next": "下一页：{at}",
-  "stage.next.name": "翻到下一页，第 {at} 页",
   "stage.last": "这是最后一页",
   // On the corner of the own picture: makes a still of it to draw on.
   "freeze.now": "定格写画",

@@ -19,7 +19,6 @@ export function Beside({ desk }: { readonly desk: Desk }): JSX.Element | null {
           type="button"
           class="board-next"
           onClick={() => desk.turn(next.at)}
-          aria-label={t("stage.next.name", { at: next.at })}
           data-test="next-slide"
         >
           <span class="board-next-word">{t("stage.next", { at: next.at })}</span>
