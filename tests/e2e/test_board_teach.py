@@ -1,5 +1,5 @@
-"""The volunteer's board in a real browser: a deck from the file on the volunteer's disk to the slide on the stage, strokes on
-it, a frozen camera, a song that two volunteers hear in step. Judged by pixels, by sound and by what a person reads."""
+"""The volunteer's board in a real browser: a deck from the volunteer's disk to the slide on the stage, strokes on it, a frozen
+camera, a song that two volunteers hear in step. Judged by pixels, by the media's clock and by what a person reads."""
 
 import asyncio
 import io

@@ -97,9 +97,7 @@ function Picker({ desk }: { readonly desk: Desk }): JSX.Element {
         type="file"
         multiple
         accept={ACCEPTED}
-        class="visually-hidden"
-        tabIndex={-1}
-        aria-hidden="true"
+        hidden
         onChange={(event) => {
           const field = event.currentTarget;
           if (field.files !== null) desk.addFiles(field.files);
