@@ -1,9 +1,10 @@
-"""The volunteer's board in a real browser: a deck from the volunteer's disk to the slide on the stage, strokes on it, a frozen
-camera, a song that two volunteers hear in step. Judged by pixels, by the media's clock and by what a person reads."""
+"""The volunteer's board in a real browser: a deck from the volunteer's disk to the slide on the stage, strokes on it, a
+frozen camera, a song that two volunteers hear in step. Judged by pixels, by the media's clock and by what is read."""
 
 import asyncio
 import io
 import secrets
+import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -228,9 +229,12 @@ async def test_two_volunteers_hear_a_song_in_step(lesson: Lesson, school: School
     await expect(teacher.find("echo")).to_be_visible()
     await expect(other.find("player")).to_have_attribute("data-playing", "true")
     await asyncio.sleep(6.0)
-    lags = [await media_lag_s(one.page) for one in (teacher, other)]
-    print(f"apart by {abs(lags[0] - lags[1]) * 1000:.0f} ms")
-    assert abs(lags[0] - lags[1]) <= 0.2
+    apart_s = []
+    for _ in range(7):
+        apart_s.append(abs(await media_lag_s(teacher.page) - await media_lag_s(other.page)))
+        await asyncio.sleep(0.3)
+    print(f"apart by {statistics.median(apart_s) * 1000:.0f} ms")
+    assert statistics.median(apart_s) <= 0.2
     await teacher.press("drawer-close")
     await teacher.press("player-press")
     await expect(other.find("player")).to_have_attribute("data-playing", "false")
