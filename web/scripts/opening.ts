@@ -17,15 +17,20 @@ interface Context {
 /** All that asks for the first sound: it must need nothing else. */
 const OPENING = /\/src\/lib\/(access|api|head-start|identity|offer|sdp|sdp-receive|seats|storage)\.ts$|preload-helper/;
 
+/** What is loaded when it is first used. Several pages share it, and none may open with it. */
+const BOARD = /\/(src\/board|perfect-freehand)\/.*\.(ts|tsx|js|mjs)$|\/src\/lang\/[^/]+\/board\.ts$/;
+
 /** Not the sheets: a door that names them must not wait for scripts. */
-const SCRIPT = /\.(ts|tsx|js|mjs)$/;
+const script = (path: string): boolean => /\.(ts|tsx|js|mjs)$/.test(path) && !BOARD.test(path);
 
 /** Files that several pages share. Each file more is a connection more at the start, and browsers open six. */
 export const SHARED = [
   { name: "opening", test: OPENING, priority: 3 },
   // What every page has, the replay too.
-  { name: "base", test: SCRIPT, minShareCount: 3, priority: 2 },
-  { name: "live", test: SCRIPT, minShareCount: 2, priority: 1 },
+  { name: "base", test: script, minShareCount: 3, priority: 2 },
+  { name: "live", test: script, minShareCount: 2, priority: 1 },
+  // After the others: a group takes along what its files import, unless that lies in another.
+  { name: "board", test: BOARD, priority: 0 },
 ];
 
 const PRELOAD = /^[ \t]*<link rel="modulepreload"[^>]*>\n/gm;

@@ -336,6 +336,8 @@ if (root !== null) {
       .then(() => import("../teach/lesson.css"))
       .then(() => import("../teach/bar.css"))
       .then(() => render(<TeachPage model={teachStory()} />, root));
+  } else if (story.indexOf("board") === 0) {
+    void import("./board").then(({ BoardStory }) => render(<BoardStory kind={story} zh={zh} />, root));
   } else {
     render(<WrongLink />, root);
   }

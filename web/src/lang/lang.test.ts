@@ -95,14 +95,21 @@ interface Page {
   readonly says: ReadonlySet<string>;
 }
 
-const pages: readonly Page[] = Object.entries(html).map(([path, text]) => {
-  const entry = /<script[^>]* src="\/src\/([^"]+)"/.exec(text)?.[1];
-  if (entry === undefined) throw new Error(`${path} names no script`);
+function pageOf(page: string, entry: string): Page {
   const modules = reached(`../${entry}`);
   const code = modules.map((one) => sources[one]).join("\n");
   const loads = [...code.matchAll(/"\.\.\/lang\/\*\/(\w+)\.ts"/g)].map((match) => match[1] ?? "");
-  return { page: path.replace(/^.*\//, ""), modules, loads, says: said(code) };
+  return { page, modules, loads, says: said(code) };
+}
+
+const pages: readonly Page[] = Object.entries(html).map(([path, text]) => {
+  const entry = /<script[^>]* src="\/src\/([^"]+)"/.exec(text)?.[1];
+  if (entry === undefined) throw new Error(`${path} names no script`);
+  return pageOf(path.replace(/^.*\//, ""), entry);
 });
+
+/** What pages load when it is first used, with its texts: whole in itself. */
+const parts: readonly Page[] = [pageOf("board", "board/index.ts")];
 
 test("the walk over a page's modules finds them", () => {
   const found = Object.fromEntries(pages.map(({ page, modules }) => [page, modules]));
@@ -112,12 +119,15 @@ test("the walk over a page's modules finds them", () => {
   expect(said("t(\"pre.start\") + `media.howto.${browser}`").size).toBe(4);
 });
 
-test.each(pages)("$page has every text that it can show", ({ loads, says }) => {
-  expect([...says].filter((key) => !loads.includes(fileOf.get(key) ?? ""))).toEqual([]);
+/** Every page has these. */
+const COMMON = "common";
+
+test.each([...pages, ...parts])("$page has every text that it can show", ({ loads, says }) => {
+  expect([...says].filter((key) => ![COMMON, ...loads].includes(fileOf.get(key) ?? ""))).toEqual([]);
 });
 
 test.each(names)("%s.ts holds nothing that the pages which load it cannot show", (name) => {
-  const loaders = pages.filter(({ loads }) => loads.includes(name));
+  const loaders = [...pages, ...parts].filter(({ loads }) => loads.includes(name));
   expect(loaders.length).toBeGreaterThan(0);
   // What one page alone shows of a shared file belongs into that page's own.
   const least = Math.min(loaders.length, 2);

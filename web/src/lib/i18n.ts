@@ -3,6 +3,7 @@
  * the texts of another. Reading `t` inside a component makes that component follow the language switch. */
 
 import { signal } from "@preact/signals";
+import type chineseBoard from "../lang/zh-CN/board";
 import type chineseClass from "../lang/zh-CN/class";
 import type chineseCommon from "../lang/zh-CN/common";
 import type chineseHome from "../lang/zh-CN/home";
@@ -21,7 +22,8 @@ export type TextKey =
   | keyof typeof chineseHome
   | keyof typeof chineseClass
   | keyof typeof chineseTeach
-  | keyof typeof chineseReplay;
+  | keyof typeof chineseReplay
+  | keyof typeof chineseBoard;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 
