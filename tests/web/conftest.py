@@ -1,6 +1,11 @@
 """Built pages and a small recorded lesson, made once for all tests of this folder."""
 
+import functools
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,3 +47,20 @@ def recorded(tracks: tuple[Track, Track]) -> Recorded:
     part: dict[str, float] = {"starts_at_s": 0, "duration_s": JOIN_S, "began_at_ms": 1_795_000_000_000}
     rest: dict[str, float] = {"starts_at_s": JOIN_S, "duration_s": JOIN_S, "began_at_ms": 1_795_000_060_000}
     return Recorded(main, [screen], [part, rest])
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the answers are judged by the pages."""
+
+
+@pytest.fixture(scope="session")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address at which the built stories are served."""
+    folder = tmp_path_factory.mktemp("stories")
+    load_build_pages().build_stories(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/dev/stories.html"
+    server.shutdown()
+    server.server_close()

@@ -1,19 +1,15 @@
 """Every state of every page before axe-core, in both languages, light and dark, on a projector and on a phone; and the
 keyboard, the shortcuts and the wish for less motion, in a real Chromium."""
 
-import functools
 import re
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from tests.e2e.browser import Devices, person
-from tests.web.build import load_build_pages
 from tests.web.conftest import SCREEN_AT_S
 from tests.web.replay_server import Recorded, serving
 
@@ -24,7 +20,9 @@ pytestmark = pytest.mark.e2e
 
 WEB = Path(__file__).parents[2] / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-STORIES = re.findall(r'^    "((?:class|teach)-[a-z-]+)": \(\)', (WEB / "src/dev/stories.tsx").read_text("utf-8"), re.M)
+STORIES = re.findall(
+    r'^    "((?:class|teach|board)-[a-z-]+)": \(\)', (WEB / "src/dev/stories.tsx").read_text("utf-8"), re.M
+)
 
 PROJECTOR, PHONE = (1280, 720), (390, 844)
 Scheme = Literal["light", "dark"]
@@ -60,23 +58,6 @@ MARK = """() => {
   for (const one of all) one.dataset.reachable = "";
   return all.map((one) => one.outerHTML.replace(/<svg.*?<.svg>/g, "").slice(0, 120));
 }"""
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the answers are judged by the pages."""
-
-
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address at which the built stories are served."""
-    folder = tmp_path_factory.mktemp("stories")
-    load_build_pages().build_stories(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/dev/stories.html"
-    server.shutdown()
-    server.server_close()
 
 
 @asynccontextmanager
@@ -173,7 +154,8 @@ async def tab_through(page: "Page") -> None:
 
 
 @pytest.mark.parametrize(
-    "story", ["teach-before", "teach-called", "teach-figures", "teach-ended", "class-enter", "class-live"]
+    "story",
+    ["teach-before", "teach-called", "teach-figures", "teach-ended", "class-enter", "class-live", "board-clear"],
 )
 async def test_every_control_is_reached_by_tab_and_shows_it(stories: str, story: str) -> None:
     async with window("about:blank") as page:

@@ -44,36 +44,25 @@ function samples(zh: boolean): Stroke[] {
   ];
 }
 
-function slide(): string {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [1_280, 960];
-  const ctx = canvas.getContext("2d");
-  if (ctx === null) return "";
-  ctx.fillStyle = "#e8f1ea";
-  ctx.fillRect(0, 0, 1_280, 960);
-  ctx.fillStyle = "#1f6f5c";
-  ctx.fillRect(0, 0, 1_280, 150);
-  ctx.fillStyle = "#ffffff";
-  ctx.font = "64px sans-serif";
-  ctx.fillText("3 × 4 = 12", 60, 100);
-  ctx.fillStyle = "#c9821b";
-  for (let n = 0; n < 12; n++) ctx.fillRect(240 + (n % 4) * 210, 260 + Math.floor(n / 4) * 210, 140, 140);
-  return canvas.toDataURL("image/png");
+/** Addresses of slide `at`, best first. Nothing lies there unless a test answers. */
+function slide(at: number): readonly string[] {
+  return ["l", "s", "thumb"].map((size) => `/slides/${at}-${size}.png`);
 }
 
-/** @param kind `board-blank`, `board-slide`, `board-clear` (asking), `board-classroom`, `board-watch`. */
-export function BoardStory({ kind, zh }: { kind: string; zh: boolean }): JSX.Element {
-  const slides = kind === "board-slide";
-  const [pages, setPages] = useState<Pages>(() => withPage(noPages(true), "b.1", slides ? [] : samples(zh)));
+/** `clear` has asked whether to; `watch` is a classroom that may not draw. */
+export type BoardKind = "blank" | "clear" | "slides" | "classroom" | "watch";
+
+export function BoardStory({ kind, zh }: { kind: BoardKind; zh: boolean }): JSX.Element {
+  const slides = kind === "slides";
+  const [pages, setPages] = useState<Pages>(() => withPage(noPages(true), "b.1", samples(zh)));
   const [choice, setChoice] = useState(FIRST_CHOICE);
   const [at, setAt] = useState(1);
-  const [picture] = useState(() => (slides ? [slide()] : []));
   const [pointer, setPointer] = useState<Spot | null>({ x: 6_150, y: 4_200 });
-  const few = kind === "board-classroom";
+  const few = kind === "classroom";
   const page = `b.${at}`;
 
   useEffect(() => {
-    if (kind !== "board-clear") return;
+    if (kind !== "clear") return;
     document.querySelector<HTMLButtonElement>("[data-test=board-clear]")?.click();
   }, []);
 
@@ -99,8 +88,9 @@ export function BoardStory({ kind, zh }: { kind: string; zh: boolean }): JSX.Ele
 
   return (
     <main data-theme="stage" style={{ height: "100vh", background: "var(--paper)" }}>
+      <h1 class="visually-hidden">{zh ? "白板" : "Blackboard"}</h1>
       <div class={`board-desk${few ? " board-desk-few" : ""}`}>
-        {kind !== "board-watch" && (
+        {kind !== "watch" && (
           <Tools
             choice={choice}
             onChoice={setChoice}
@@ -112,11 +102,11 @@ export function BoardStory({ kind, zh }: { kind: string; zh: boolean }): JSX.Ele
         <Surface
           page={page}
           aspect={slides ? 3 / 4 : 9 / 16}
-          backgrounds={picture}
+          backgrounds={slides ? slide(at) : []}
           strokes={inksOf(pages, page)}
           pointer={pointer}
           label={zh ? "白板" : "Blackboard"}
-          held={kind === "board-watch" ? null : heldOf(choice)}
+          held={kind === "watch" ? null : heldOf(choice)}
           onDraw={draw}
         />
       </div>

@@ -20,6 +20,7 @@ import type { Seat } from "../lib/whep";
 import { TeachModel } from "../teach/model";
 import { TeachPage } from "../teach/TeachPage";
 import { WrongLink } from "../ui/Gate";
+import type { BoardKind } from "./board";
 
 addTexts(import.meta.glob("../lang/*/*.ts", { eager: true }));
 const search = new URLSearchParams(location.search);
@@ -326,6 +327,19 @@ function teachStory(): TeachModel {
   return model;
 }
 
+function boardStory(into: HTMLElement): void {
+  const show = (kind: BoardKind): void =>
+    void import("./board").then(({ BoardStory }) => render(<BoardStory kind={kind} zh={zh} />, into));
+  const stories: Record<string, () => void> = {
+    "board-blank": () => show("blank"),
+    "board-clear": () => show("clear"),
+    "board-slides": () => show("slides"),
+    "board-classroom": () => show("classroom"),
+    "board-watch": () => show("watch"),
+  };
+  stories[story]?.();
+}
+
 const root = document.getElementById("app");
 if (root !== null) {
   if (story.indexOf("class") === 0) {
@@ -337,7 +351,7 @@ if (root !== null) {
       .then(() => import("../teach/bar.css"))
       .then(() => render(<TeachPage model={teachStory()} />, root));
   } else if (story.indexOf("board") === 0) {
-    void import("./board").then(({ BoardStory }) => render(<BoardStory kind={story} zh={zh} />, root));
+    boardStory(root);
   } else {
     render(<WrongLink />, root);
   }

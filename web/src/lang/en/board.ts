@@ -29,7 +29,7 @@ export default {
   "board.previous": "Previous page",
   "board.next": "Next page",
   "board.at": "Page {at} of {of}",
-  "board.new": "Add a blank page",
+  "board.new": "New page",
   "board.new.word": "New",
   "board.clear": "Clear this page",
   "board.clear.word": "Clear",
