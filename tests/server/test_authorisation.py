@@ -63,6 +63,8 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("GET", "/api/line"): OPEN,
     ("GET", "/api/catchup/{lesson}"): MEDIA,
     ("GET", "/api/replays/{lesson}"): REPLAY,
+    ("GET", "/api/timeline/{lesson}"): REPLAY,
+    ("GET", "/api/reports/{lesson}"): {**REPLAY, "replay": 403},
     ("GET", "/media/{lesson}/{name}"): REPLAY,
     ("HEAD", "/media/{lesson}/{name}"): REPLAY,
     # Authorised by the signature in the path, whoever asks (tests/server/test_media.py).

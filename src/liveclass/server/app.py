@@ -25,6 +25,7 @@ from liveclass.server.pages import Pages
 from liveclass.server.ports import CataloguePort, RecordingsPort
 from liveclass.server.routing import PUBLIC, Gate, Route
 from liveclass.server.signalling import Origins, Signalling
+from liveclass.server.timelines import Timelines
 from liveclass.server.whip import MediaSessions
 
 BURST_S = 10.0
@@ -150,6 +151,7 @@ def build_app(services: Services) -> web.Application:
         *Ice(lessons.ice_servers).routes(),
         *replays.routes(),
         *catchup.routes(),
+        *Timelines(lessons, open_to_classrooms=settings.classroom_replay, wall=services.wall).routes(),
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),
