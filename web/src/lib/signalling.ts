@@ -137,11 +137,7 @@ export class Signalling {
         });
         break;
       case "ping":
-        this.pings += 1;
-        // Answers of the sockets before this one do not come any more.
-        if (this.pinged.size > PINGS_KEPT) this.pinged.clear();
-        this.pinged.set(this.pings, performance.now());
-        this.write({ type: "ping", n: this.pings });
+        this.ask();
         break;
     }
   }
@@ -183,6 +179,19 @@ export class Signalling {
   /** The server's clock of the time line now, ms since 1970; null before it was heard. */
   serverNowMs(): number | null {
     return serverTime(this.clock, performance.now());
+  }
+
+  /** Measure the way to the server once more, out of turn. */
+  ping(): void {
+    if (this.state.peek().phase === "ready") this.ask();
+  }
+
+  private ask(): void {
+    this.pings += 1;
+    // Answers of the sockets before this one do not come any more.
+    if (this.pinged.size > PINGS_KEPT) this.pinged.clear();
+    this.pinged.set(this.pings, performance.now());
+    this.write({ type: "ping", n: this.pings });
   }
 
   private tick(message: ServerMessage, now: number): void {
