@@ -250,6 +250,7 @@ def _plane_options(settings: Settings) -> PlaneOptions:
         congestion_feedback=settings.congestion_feedback,
         adaptation=settings.adaptation,
         retransmission_share=settings.retransmission_share,
+        max_speaking=settings.max_speaking,
     )
 
 
@@ -263,6 +264,7 @@ def _recording_options(settings: Settings) -> RecordingOptions:
         queue_bytes=settings.recording_queue_bytes,
         reorder_s=settings.recording_reorder_s,
         max_clips=settings.recording_max_clips,
+        light=settings.record_light,
     )
 
 

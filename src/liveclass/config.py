@@ -83,6 +83,7 @@ class Settings:
     max_sessions: int = setting(2000, "media sessions of this process", least=1)
     max_teachers: int = setting(2, "volunteers who may publish in one lesson", least=1)
     max_called: int = setting(3, "classrooms that may be called at a time", least=0)
+    max_speaking: int = setting(3, "called classrooms that other classrooms hear at once: the loudest", least=0)
     call_grace_s: float = setting(
         600.0,
         "how long a called classroom may be without page and media before it loses the call",
@@ -114,6 +115,9 @@ class Settings:
 
     record: bool = setting(True, "record the volunteers' sound, camera and screen", heading="Recording")
     record_classrooms: bool = setting(False, "record sound and camera of called classrooms too (needs consent)")
+    record_light: bool = setting(
+        True, "make a light rendition, sound alone at 24 kbit/s, of each finished recording, in spare processor time"
+    )
     classroom_replay: bool = setting(False, "the classroom link opens the replay too, and the ended lesson shows it")
     fragment_s: float = setting(1.0, "longest fragment: what a crash can lose", unit="s", least=0.1, most=10)
     segment_s: float = setting(

@@ -432,20 +432,28 @@ class Lessons:
             self._loop.call_soon_threadsafe(self.recording_changed, lesson_id, status)
             return
         held = self._held.get(lesson_id)
-        if held is None or held.deleted:
+        if held is None:
+            # A finished recording grows once more, when its light rendition is made: perhaps long after the lesson.
+            if status.state == "finished":
+                self._put_recording(lesson_id, status)
+            return
+        if held.deleted:
             return
         before = held.lesson.recording.state
         self.apply(held, held.lesson.set_recording(self._recording_info(status)))
-        if status.state != before:
-            self._keeper.put(
-                lambda: self._catalogue.put_recording(
-                    lesson_id,
-                    state=status.state,
-                    duration_s=status.duration_s,
-                    bytes_=status.bytes,
-                    problem=status.problem,
-                )
+        if status.state != before or status.state == "finished":
+            self._put_recording(lesson_id, status)
+
+    def _put_recording(self, lesson_id: str, status: RecordingStatus) -> None:
+        self._keeper.put(
+            lambda: self._catalogue.put_recording(
+                lesson_id,
+                state=status.state,
+                duration_s=status.duration_s,
+                bytes_=status.bytes,
+                problem=status.problem,
             )
+        )
 
     # Media sessions
 
