@@ -58,7 +58,9 @@ def opens(folder: Path, page: str) -> set[Path]:
 
 
 def sizes_of(files: Iterable[Path]) -> dict[str, int]:
-    return {ending: sum(path.with_name(path.name + ending).stat().st_size for path in files) for ending in (".gz", ".br")}
+    return {
+        ending: sum(path.with_name(path.name + ending).stat().st_size for path in files) for ending in (".gz", ".br")
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -18,6 +18,8 @@ const LOOK_AGAIN_MS = 2_000;
 const BARRED_MS = 30_000;
 /** What is looked at now is asked for again at least this often. */
 const NOW_WITHIN_MS = 2_000;
+/** From so many bytes on, a piece tells how fast the link is. */
+const MEASURED_FROM = 7_000;
 /** Files that wait half fetched for the rest, while something more urgent comes. */
 const BEGUN = 3;
 /** Addresses of pictures that are held ready. */
@@ -41,6 +43,9 @@ interface Part {
 export class Fetcher {
   /** Counts up whenever a file has come or gone. */
   readonly changed = signal(0);
+
+  /** What the link has carried of late, beside whatever else was on it; null: not known yet. */
+  kbps: number | null = null;
 
   private store: Store | null = null;
   private readonly manifests = new Map<string, Manifest>();
@@ -162,6 +167,7 @@ export class Fetcher {
     const flight = { wish, abort };
     this.flight = flight;
     let late = false;
+    const beganMs = performance.now();
     const timer = setTimeout(() => {
       late = true;
       abort.abort();
@@ -182,6 +188,7 @@ export class Fetcher {
       }
       const bytes = await response.arrayBuffer();
       this.ports.received(bytes.byteLength);
+      this.measure(bytes.byteLength, performance.now() - beganMs);
       this.attempt = 0;
       this.retryAtMs = 0;
       await this.took(wish, held, response, bytes);
@@ -194,6 +201,13 @@ export class Fetcher {
       clearTimeout(timer);
       if (this.flight === flight) this.flight = null;
     }
+  }
+
+  /** A round trip is in it, so short files say too little. */
+  private measure(bytes: number, ms: number): void {
+    if (bytes < MEASURED_FROM) return;
+    const kbps = (bytes * 8) / Math.max(1, ms);
+    this.kbps = this.kbps === null ? kbps : this.kbps + (kbps - this.kbps) * 0.3;
   }
 
   private async took(wish: Wish, held: Part, response: Response, bytes: ArrayBuffer): Promise<void> {

@@ -12,6 +12,8 @@ export interface Line {
   readonly kbps: number | null;
   /** What of it the lesson takes. */
   readonly usedKbps: number | null;
+  /** Nothing of the lesson comes over the link now, though it might. */
+  readonly idle: boolean;
   /** The room wants, or can pay for, nothing but sound. */
   readonly saving: boolean;
 }
@@ -44,12 +46,18 @@ export function pieceFor(line: Line, urgency: Urgency): Piece | null {
   if (urgency === "now") return { bytes: Infinity, everyMs: 0 };
   if (line.saving && urgency === "spare") return null;
   if (!line.live) return { bytes: PIECE_IDLE, everyMs: 0 };
+  // Sound may begin at any moment, so the pieces are small.
+  if (line.idle) return { bytes: pieceBytes(line.kbps ?? UNMEASURED_KBPS), everyMs: 0 };
   const thin = THIN.indexOf(line.rung) >= 0;
   if (thin && urgency === "spare") return null;
   const link = line.kbps ?? UNMEASURED_KBPS * 2;
   const free = thin || line.kbps === null ? link / 2 : Math.max(0, link - (line.usedKbps ?? 0));
   const share = urgency === "soon" ? Math.max(link * SHARE, free * SHARE) : free * SHARE;
   const kbps = Math.max(LEAST_KBPS, line.kbps === null ? Math.min(UNMEASURED_KBPS, share) : share);
-  const bytes = Math.round(Math.min(PIECE_MOST, Math.max(PIECE_LEAST, (link * 1000 * PIECE_S) / 8)));
+  const bytes = pieceBytes(link);
   return { bytes, everyMs: Math.round((bytes * 8) / kbps) };
+}
+
+function pieceBytes(kbps: number): number {
+  return Math.round(Math.min(PIECE_MOST, Math.max(PIECE_LEAST, (kbps * 1000 * PIECE_S) / 8)));
 }

@@ -185,7 +185,7 @@ test("the best picture that is here is shown", () => {
   expect(picturesHere(room.shelf, page, false)).toEqual([page.m, page.l, page.s]);
 });
 
-const line = (more: Partial<Line>): Line => ({ live: true, rung: "full", kbps: 400, usedKbps: 250, saving: false, ...more });
+const line = (more: Partial<Line>): Line => ({ live: true, rung: "full", kbps: 400, usedKbps: 250, idle: false, saving: false, ...more });
 
 /** What a rule lets onto the link in a minute of virtual time, kbit/s. */
 function rate(of: Line, urgency: "soon" | "spare"): number {
@@ -218,6 +218,11 @@ test.each(["sound", "thin", "reconnecting"])("on the rung %s nothing comes but t
   expect(pieceFor(line({ rung }), "now")).toEqual({ bytes: Infinity, everyMs: 0 });
   expect(rate(line({ rung, kbps: 60 }), "soon")).toBeLessThan(30);
   expect(rate(line({ rung, kbps: 60 }), "soon")).toBeGreaterThan(10);
+});
+
+test("while nobody is heard or seen the deck may have the link, in pieces small enough for whoever speaks next", () => {
+  expect(pieceFor(line({ idle: true, rung: "", kbps: null }), "spare")).toEqual({ bytes: 8_000, everyMs: 0 });
+  expect(pieceFor(line({ idle: true, rung: "", kbps: 400 }), "spare")).toEqual({ bytes: 12_500, everyMs: 0 });
 });
 
 test("before the lesson the link is the deck's; a room that saves data fetches what it looks at", () => {

@@ -120,8 +120,10 @@ export class BoardModel {
       live: (state === "live" && !page.left.peek()) || hearing.finishing.peek(),
       // The recording of what was missed needs all that the link has.
       rung: hearing.phase.peek() === "live" ? (link?.rung ?? "") : "reconnecting",
-      kbps: link?.kbps ?? null,
+      // While nothing of the lesson measures the link, what is fetched does.
+      kbps: link?.kbps ?? this.fetcher.kbps,
       usedKbps: receiving.peek().kbps,
+      idle: state === "live" && link !== null && (link.rung ?? "") === "" && hearing.lagMs === 0,
       saving: meter.ceiling.peek() === "sound",
     };
   }
