@@ -57,7 +57,7 @@ const look = () => {
   requestAnimationFrame(look);
 };
 requestAnimationFrame(look);
-"""
+"""  # noqa: E501
 """Notes when the page is told of a slide, and each picture that stands on the board at a frame."""
 
 POSITIONS = """

@@ -4,6 +4,7 @@ Knows messages as docs/signalling.md describes them; imports nothing of liveclas
 """
 
 import asyncio
+import itertools
 import json
 import secrets
 import time
@@ -38,7 +39,7 @@ class Volunteer:
         """A whole stroke of a pen, at once; its id."""
         stroke = secrets.token_hex(6)
         flat = [*points[0], 50]
-        for before, after in zip(points, points[1:], strict=False):
+        for before, after in itertools.pairwise(points):
             flat += [after[0] - before[0], after[1] - before[1], 0]
         await self.say("draw", id=stroke, page=page, tool="pen", color=color, width=width, points=flat)
         await self.say("draw_more", id=stroke, points=[], done=True)

@@ -14,6 +14,10 @@ import { Store } from "./store";
 const PIECE_WITHIN_MS = 25_000;
 /** On a line that has nothing to spare, how often that is looked at again. */
 const LOOK_AGAIN_MS = 2_000;
+/** What the class waits for is asked for once more when it has not come by then, over another connection: where a packet was
+ *  lost, TCP finds out after a second. Small files only. */
+const TWICE_AFTER_MS = 800;
+const TWICE_BELOW = 40_000;
 /** A file that the server does not have, or has wrongly: it may be mended. */
 const BARRED_MS = 30_000;
 /** What is looked at now is asked for again at least this often. */
@@ -38,6 +42,27 @@ export interface FetchPorts {
 interface Part {
   readonly parts: ArrayBuffer[];
   got: number;
+}
+
+/** Ask, and once more if nothing has come after `afterMs`: the first answer counts. */
+function hedged<T>(ask: () => Promise<T>, afterMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let open = 1;
+    const failed = (error: unknown): void => {
+      open -= 1;
+      if (open > 0) return;
+      clearTimeout(timer);
+      reject(error instanceof Error ? error : new Error("failed"));
+    };
+    const timer = setTimeout(() => {
+      open += 1;
+      ask().then(resolve, failed);
+    }, afterMs);
+    ask().then((answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    }, failed);
+  });
 }
 
 export class Fetcher {
@@ -174,19 +199,23 @@ export class Fetcher {
     }, PIECE_WITHIN_MS);
     try {
       const end = piece.bytes === Infinity ? "" : `${held.got + piece.bytes - 1}`;
-      const response = await fetch(materialPath(this.lesson, wish.sha, wish.ext), {
-        // Kept here, and not by the browser a second time.
-        cache: "no-store",
-        credentials: "omit",
-        headers: whole ? {} : { Range: `bytes=${held.got}-${end}` },
-        signal: abort.signal,
-      });
+      const ask = async (): Promise<{ response: Response; bytes: ArrayBuffer }> => {
+        const answer = await fetch(materialPath(this.lesson, wish.sha, wish.ext), {
+          // Kept here, and not by the browser a second time.
+          cache: "no-store",
+          credentials: "omit",
+          headers: whole ? {} : { Range: `bytes=${held.got}-${end}` },
+          signal: abort.signal,
+        });
+        return { response: answer, bytes: await answer.arrayBuffer() };
+      };
+      const twice = wish.urgency === "now" && wish.bytes < TWICE_BELOW;
+      const { response, bytes } = await (twice ? hedged(ask, TWICE_AFTER_MS) : ask());
       if (response.status >= 500 || response.status === 429) throw new Error(`${response.status}`);
       if (!response.ok) {
         this.bar(wish.sha);
         return;
       }
-      const bytes = await response.arrayBuffer();
       this.ports.received(bytes.byteLength);
       this.measure(bytes.byteLength, performance.now() - beganMs);
       this.attempt = 0;
@@ -199,6 +228,8 @@ export class Fetcher {
       this.attempt += 1;
     } finally {
       clearTimeout(timer);
+      // The second of two that were asked for.
+      abort.abort();
       if (this.flight === flight) this.flight = null;
     }
   }
