@@ -3,8 +3,8 @@
     python -m bench.board_link --profile mountain-3g --turns 40
 
 Three figures: a slide that the classroom has; one that it does not have, until something readable stands; strokes
-behind the hand that draws them. With `--sound` a volunteer speaks all the while: a class that listens lags by choice, and its
-board with it, so the buffer's depth is printed beside the figures.
+behind the hand that draws them. With `--sound` a volunteer speaks all the while: a class that listens lags by choice,
+and its board with it, so the buffer's depth is printed beside the figures.
 
 Needs root (network namespaces), Chromium, and a machine that does little else.
 """
@@ -126,7 +126,8 @@ async def painted(page: Page, wanted: tuple[int, int, int], since_s: float, with
 def quantiles(name: str, values: list[float], unit: str = "s") -> str:
     ordered = sorted(values)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
-    return f"{name}: median {statistics.median(ordered):.2f} {unit}, p95 {p95:.2f}, most {ordered[-1]:.2f} (n={len(ordered)})"
+    count = len(ordered)
+    return f"{name}: median {statistics.median(ordered):.2f} {unit}, p95 {p95:.2f}, most {ordered[-1]:.2f} ({count})"
 
 
 async def buffered(page: Page, before: list[Any]) -> tuple[float | None, list[Any]]:
@@ -228,9 +229,8 @@ async def measure(profile: str, turns: int, sound: bool) -> list[str]:
         name = (await volunteer.upload("deck.pdf", deck(range(1, PAGES + 1))))["id"]
         begin = time.monotonic()
         await volunteer.everyone_has(name, PAGES, within=300)
-        lines = [
-            f"a deck of {PAGES} pages ({volunteer.material(name)['bytes'] // 1000} kB in all widths) was there after {time.monotonic() - begin:.0f} s"
-        ]
+        took, kb = time.monotonic() - begin, volunteer.material(name)["bytes"] // 1000
+        lines = [f"a deck of {PAGES} pages ({kb} kB in all widths) was there after {took:.0f} s"]
         await volunteer.show(f"{name}.1")
         await classroom.shows("class-board")
         await asyncio.sleep(5)
