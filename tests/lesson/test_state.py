@@ -416,8 +416,8 @@ def test_a_change_of_calls_or_mutes_is_told_apart_from_what_may_be_written_later
     assert lesson.calls_revision != before
 
 
-def test_a_ping_is_answered_to_its_sender() -> None:
-    assert running().handle("t", Ping(9), 0.0, 2) == [Send(("t",), Pong(9))]
+def test_a_ping_is_answered_to_its_sender_with_the_time() -> None:
+    assert running().handle("t", Ping(9), 0.0, 2) == [Send(("t",), Pong(9, 2))]
 
 
 def test_news_of_the_recording_is_told_once() -> None:

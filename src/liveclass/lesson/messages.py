@@ -316,7 +316,15 @@ class ErrorMessage(Struct, frozen=True, tag="error"):
 
 
 class Pong(Struct, frozen=True, tag="pong"):
+    """Answers `Ping` at once.
+
+    Attributes:
+        at_ms: the time line's clock, as in the `at_ms` of what happened: with the round trip a page knows that clock to
+            a fraction of it, and songs and films run in step.
+    """
+
     n: int = 0
+    at_ms: int = 0
 
 
 LessonMessage = (

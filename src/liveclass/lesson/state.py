@@ -247,7 +247,7 @@ class Lesson:
             raise PeerError("Only a teacher can do this.", status=403, code="teachers_only")
         match message:
             case Ping():
-                return [Send((who,), Pong(message.n))]
+                return [Send((who,), Pong(message.n, wall_ms))]
             case Report():
                 return links.reported(me, message.receiving, now, self._audience())
             case Watch():

@@ -19,6 +19,7 @@ import { keepScreenOn } from "../lib/wake-lock";
 import { CLASSROOM_BUDGETS, Publisher } from "../lib/whip";
 import type { Sentence } from "../ui/StatusLine";
 import { classroomSentence } from "./words";
+import { loadBoard } from "./board/Later";
 import { Hearing } from "./hearing";
 
 /** How often the page measures and reports what it receives. */
@@ -50,7 +51,12 @@ export class ClassroomModel {
   });
   readonly called = computed(() => this.page.lessonState.value === "live" && this.me.value?.called === true);
   readonly muted = computed(() => this.me.value?.muted === true);
-  readonly stage = computed(() => classroomStage(this.page.slots.value, this.page.view.value?.participants ?? []));
+  /** A slide, the blank board or a film is in sight; live pictures are small then. */
+  readonly boardShown = signal(false);
+  readonly stage = computed(() => {
+    const stage = classroomStage(this.page.slots.value, this.page.view.value?.participants ?? []);
+    return this.boardShown.value && stage.main !== null ? { main: null, small: [stage.main].concat(stage.small) } : stage;
+  });
   readonly ownStream = computed(() => {
     const track = this.camera.track.value;
     return track === null ? null : new MediaStream([track]);
@@ -119,6 +125,7 @@ export class ClassroomModel {
   start(): void {
     this.page.signalling.start();
     this.hearing.start();
+    loadBoard(this);
     // A classroom that was in this lesson before goes straight in: after a power cut nobody may be there to press.
     const returning = recall(this.enteredKey()) === "yes";
     if (returning) this.enterQuietly();

@@ -324,9 +324,17 @@ export interface ErrorMessage {
   fatal: boolean;
 }
 
+/**
+ * Answers `Ping` at once.
+ *
+ * Attributes:
+ *     at_ms: the time line's clock, as in the `at_ms` of what happened: with the round trip a page knows that clock to
+ *         a fraction of it, and songs and films run in step.
+ */
 export interface Pong {
   type: "pong";
   n: number;
+  at_ms: number;
 }
 
 /**

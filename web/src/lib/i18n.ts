@@ -4,6 +4,7 @@
 
 import { signal } from "@preact/signals";
 import type chineseBoard from "../lang/zh-CN/board";
+import type chineseClassBoard from "../lang/zh-CN/classboard";
 import type chineseClass from "../lang/zh-CN/class";
 import type chineseCommon from "../lang/zh-CN/common";
 import type chineseHome from "../lang/zh-CN/home";
@@ -29,7 +30,8 @@ export type TextKey =
   | keyof typeof chineseBoard
   | keyof typeof chinesePhrases
   | keyof typeof chineseUnit
-  | keyof typeof chineseTeachboard;
+  | keyof typeof chineseTeachboard
+  | keyof typeof chineseClassBoard;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 
