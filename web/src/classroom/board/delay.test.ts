@@ -10,7 +10,7 @@ function happened(seq: number, sentMs: number): Happened {
   return { type: "happened", seq, at_ms: OFFSET_MS + sentMs, by: "t", event: { type: "pointed", x: seq, y: 0, off: false } };
 }
 
-test("a stroke is seen with the sound that was sent when it was drawn", () => {
+test("the pointer is seen with the sound that was sent when it moved", () => {
   // Both are 150 ms on their way; the sound waits 1,200 ms more.
   expect(dueMs(OFFSET_MS + 1_000, 1_150, lag(1_200))).toBe(2_350);
 });
@@ -20,7 +20,7 @@ test("a message that came late is not held back longer for that, and none is sho
   expect(dueMs(OFFSET_MS + 1_000, 4_000, lag(1_200))).toBe(4_000);
 });
 
-test("a class that is called, or hears nothing live, sees at once what is drawn", () => {
+test("a class that is called, or hears nothing live, sees at once what is pointed at", () => {
   for (const lagMs of [0, 40, 149]) expect(dueMs(OFFSET_MS, 900, lag(lagMs))).toBe(900);
 });
 

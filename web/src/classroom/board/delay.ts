@@ -1,11 +1,12 @@
-/** Holds what happens on the board back until the sound that was said with it is heard: a class that listens lags by choice,
- * and a pen that is ahead of the words explains nothing. Pure: events and times in, those that are due out, in their order. */
+/** Holds the pointer back until the sound that was said with it is heard: a class that listens lags by choice, and "this one"
+ * must be heard where it points. Slides and strokes stay without it: they explain themselves, and are there when the words come.
+ * Pure: events and times in, those that are due out, in their order. */
 
 import type { Happened } from "../../generated/messages";
 
 /** No sound is buffered deeper. A measurement that says so is wrong. */
 export const MOST_MS = 3_500;
-/** A lag that nobody notices is none: what is drawn then comes at once. */
+/** A lag that nobody notices is none. */
 export const LEAST_MS = 150;
 
 /** How the room's sound lags. All but `lagMs` come from the clock of the time line. */
@@ -47,11 +48,6 @@ export class Delay {
       due++;
     }
     return this.waiting.splice(0, due).map((one) => one.happened);
-  }
-
-  /** Everything at once, in its order: what comes next has its own clock. */
-  takeAll(): readonly Happened[] {
-    return this.waiting.splice(0).map((one) => one.happened);
   }
 
   /** When the next is due; null: nothing waits. */

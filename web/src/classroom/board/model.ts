@@ -168,20 +168,29 @@ export class BoardModel {
       this.asked.delete(message.page);
       this.inks.value = withWhole(this.inks.peek(), message);
     } else if (message.type === "happened" && message.seq > this.seen.seq) {
-      this.delay.add(message, performance.now());
-      // A film has the server's clock, as has all that follows it.
-      if (message.event.type === "stage_shown" && message.event.stage === "film") this.delay.takeAll().forEach((one) => this.apply(one));
-      this.pump();
+      this.hearEvent(message);
     }
   }
 
-  /** Let happen what is due. */
+  /** Slides and strokes are seen at once; what points is seen with the words that go with it. */
+  private hearEvent(message: Happened): void {
+    if (message.event.type === "pointed") {
+      this.delay.add(message, performance.now());
+      this.pump();
+      return;
+    }
+    // What still waits pointed at the page before.
+    if (message.event.type === "stage_shown") this.delay.clear();
+    this.apply(message);
+  }
+
+  /** Let the pointer move as far as is due. */
   private pump(): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     const now = performance.now();
     const lag = this.lag();
-    this.delay.take(now, lag).forEach((one) => this.apply(one));
+    this.delay.take(now, lag).forEach((one) => this.point(one));
     const next = this.delay.nextMs(lag);
     if (next !== null) this.timer = setTimeout(() => this.pump(), Math.min(LOOK_MS, Math.max(1, next - now)));
   }
@@ -192,8 +201,11 @@ export class BoardModel {
     this.stage.value = this.seen.stage;
     const { event } = one;
     if (event.type === "stage_shown") this.pointer.value = null;
-    if (event.type === "pointed" && one.by !== this.model.page.view.peek()?.you) this.pointer.value = spotOf(event);
     if (event.type === "strokes_shown") this.want(this.seen.stage.page, this.seen.pages);
+  }
+
+  private point({ by, event }: Happened): void {
+    if (event.type === "pointed" && by !== this.model.page.view.peek()?.you) this.pointer.value = spotOf(event);
   }
 
   /** Have the strokes of `page`. It is asked for as soon as the volunteer turns to it, before this room sees the turn. */
