@@ -211,6 +211,7 @@ class Page:
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self.socket = socket
         self.welcome: dict[str, Any] = {}
+        self.board: dict[str, Any] = {}
 
     async def next(self) -> dict[str, Any]:
         """The next message. Fails when the socket is closed instead."""
@@ -290,6 +291,8 @@ class Stage:
         await page.say("hello", token=token, identity=f"{identity:032x}", name=name)
         page.welcome = await page.next()
         assert page.welcome["type"] == "welcome", page.welcome
+        page.board = await page.next()
+        assert page.board["type"] == "board", page.board
         return page
 
     async def post(self, path: str, token: str, offer: str = OFFER, **headers: str) -> Any:

@@ -132,6 +132,9 @@ async def test_a_deleted_lesson_leaves_nothing_behind(stage: Stage, tmp_path: Pa
     await teacher.say("start_lesson")
     await teacher.until("lesson_changed")
     assert (await stage.post(lesson["whip_url"], teacher.welcome["media_token"])).status == 201
+    await teacher.say("chat", text="Secret words")
+    await teacher.until("happened")
+    assert b"Secret words" in (tmp_path / "timelines" / f"{lesson['id']}.jsonl").read_bytes()
     stage.clock.advance(2)
     await stage.lessons.housekeep()
     assert list((tmp_path / "lessons").iterdir()) != []
@@ -142,6 +145,7 @@ async def test_a_deleted_lesson_leaves_nothing_behind(stage: Stage, tmp_path: Pa
     assert stage.media.sessions == {}
     assert stage.recordings.deleted == [lesson["id"]]
     assert list((tmp_path / "lessons").iterdir()) == []
+    assert list((tmp_path / "timelines").iterdir()) == []
     for method in ("GET", "DELETE"):
         assert (await stage.client.request(method, url, headers=ADMIN_HEADERS)).status == 404
     replay = await stage.client.get(f"/api/replays/{lesson['id']}", headers=bearer(lesson["replay_token"]))
@@ -150,6 +154,7 @@ async def test_a_deleted_lesson_leaves_nothing_behind(stage: Stage, tmp_path: Pa
     stage.clock.advance(100)
     await stage.lessons.housekeep()
     assert list((tmp_path / "lessons").iterdir()) == []
+    assert list((tmp_path / "timelines").iterdir()) == []
 
 
 async def test_a_link_that_is_rotated_or_revoked_opens_nothing_and_the_others_do(stage: Stage) -> None:

@@ -166,7 +166,7 @@ async def test_every_fresh_welcome_is_followed_by_what_it_does_not_hold(stage: S
     stage.clock.advance(12 * 3600 + 1)
     await stage.lessons.housekeep()
     told = [message["type"] for message in await room.settled()]
-    assert told == ["welcome", "slots_changed", "link_changed"]
+    assert told == ["welcome", "board", "slots_changed", "link_changed"]
 
 
 async def test_where_lessons_are_recorded_pages_are_told_where_to_catch_up(tmp_path: Path) -> None:

@@ -198,6 +198,40 @@ MALFORMED: dict[str, list[dict[str, Any]]] = {
     ],
     "watch": [{"live": "yes"}, {"ceiling": "best"}, {"ceiling": ""}],
     "jump_to_live": [{}, {"participant": ""}, {"participant": "nobody"}],
+    "show": [{}, {"stage": "sky"}, {"stage": "page", "page": "../x.1"}, {"stage": "page", "page": "b.99999"}],
+    "draw": [
+        {},
+        {"id": "abcdefgh", "page": "b.1", "tool": "axe", "color": "#000000", "width": 20, "points": [1, 2, 3]},
+        {"id": "abcdefgh", "page": "b.1", "tool": "pen", "color": "red", "width": 20, "points": [1, 2, 3]},
+        {"id": "abcdefgh", "page": "b.1", "tool": "pen", "color": "#000000", "width": 20, "points": [1, 2, 99999]},
+        {"id": "abcdefgh", "page": "b.1", "tool": "pen", "color": "#000000", "width": 20, "points": [0] * 800},
+        {"id": "a b", "page": "b.1", "tool": "pen", "color": "#000000", "width": 20, "points": [1, 2, 3]},
+    ],
+    "draw_more": [{}, {"id": "abcdefgh", "points": "many"}, {"id": "abcdefgh", "points": [1.5, 2, 3]}],
+    "erase": [{}, {"page": "b.1", "ids": []}, {"page": "b.1", "ids": ["abcdefgh"] * 101}],
+    "undo": [{}, {"page": ""}],
+    "redo": [{}, {"page": "b"}],
+    "clear": [{}, {"page": "b.0"}],
+    "point": [{"x": "left"}, {"y": 1_000_000}],
+    "get_page": [{}, {"page": "b.1\n"}],
+    "play": [{}, {"material": "song12", "playing": True, "position_ms": -1}],
+    "set_mode": [{}, {"mode": "shout"}],
+    "set_heads": [{}, {"heads": -1}, {"heads": 5000}],
+    "hand": [{}, {"up": "yes"}],
+    "sign": [{}, {"sign": "bored"}],
+    "lower_hand": [{}, {"participant": ""}],
+    "pick": [{}],
+    "set_timer": [{}, {"seconds": 100_000}],
+    "open_poll": [{}, {"question": "?", "choices": ["one"]}, {"question": "?", "choices": ["x" * 121, ""]}],
+    "answer": [{}, {"poll": "p1", "counts": [-1, 2]}, {"poll": "p1", "counts": [1, 2]}],
+    "close_poll": [{}, {"poll": "x"}],
+    "reveal": [{}, {"poll": "p1", "right": 9}],
+    "chat": [{}, {"text": ""}, {"text": "x" * 501}],
+    "mark": [{"text": "x" * 81}, {"text": "only a teacher marks"}],
+    "let_draw": [{}, {"participant": "a"}],
+    "thumbnails": [{}, {"of": ["a"] * 31}],
+    "thumbnail": [{}, {"data": "<svg>"}, {"data": "A" * 12_004}],
+    "materials_ready": [{}, {"material": "deck12", "have": -1, "total": 2}],
     "ping": [{"n": -1}, {"n": 2**60}, {"n": "a"}],
 }
 
@@ -311,7 +345,7 @@ async def test_a_flood_of_tiny_frames_is_closed_after_three_strikes(stage: Stage
 async def test_a_flood_of_pings_counts_like_messages(stage: Stage) -> None:
     lesson = await stage.lesson()
     page = await stage.enter(lesson["id"], lesson["classroom_token"], 1)
-    for _ in range(60):
+    for _ in range(100):
         await page.socket.ping()
     assert await page.closed() == 1008
 

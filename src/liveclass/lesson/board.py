@@ -183,7 +183,7 @@ class Board:
     def _left(self, _: e.Happened, event: e.Left) -> None:
         self.here.pop(event.participant, None)
         for id in [id for id, key in self.growing.items() if self.pages[key].ink[id].by == event.participant]:
-            self.pages[self.growing.pop(id)].ink[id].growing = False
+            self.pages[self.growing.pop(id)].ink[id].finish()
 
     def _over(self, _: e.Happened, __: e.LessonOver) -> None:
         self.hands.clear()

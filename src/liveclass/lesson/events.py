@@ -13,17 +13,17 @@ from liveclass.lesson.messages import Id, Role, Rung
 PAGE_WIDTH = 10_000
 """Coordinates are whole numbers in this share of the page's width, along both axes."""
 
-PageKey = Annotated[str, Meta(max_length=17, pattern=r"^[a-z0-9]{1,12}\.[1-9][0-9]{0,3}$")]
+PageKey = Annotated[str, Meta(max_length=17, pattern=r"^[a-z0-9]{1,12}\.[1-9][0-9]{0,3}$(?!\n)")]
 """`b.3` is the third blank board, `<material>.12` the twelfth page of a deck."""
 
-MaterialId = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,12}$")]
-StrokeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,16}$")]
+MaterialId = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,12}$(?!\n)")]
+StrokeId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,16}$(?!\n)")]
 Coordinate = Annotated[int, Meta(ge=-32_768, le=32_767)]
 Points = Annotated[list[Coordinate], Meta(max_length=768)]
 """Flat: x, y and pressure (0 to 100) of each point; the first of a stroke as it is, each other as the difference to the
 one before it. 256 points in a message are more than a hand makes in the time between two."""
 
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$")]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}$(?!\n)")]
 Tool = Literal["pen", "highlighter", "line", "rectangle", "ellipse", "text"]
 StageKind = Literal["live", "page", "film"]
 CameraKind = Literal["camera", "document"]

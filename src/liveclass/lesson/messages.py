@@ -13,7 +13,7 @@ PROTOCOL_VERSION = 1
 
 ShortText = Annotated[str, Meta(max_length=80)]
 Token = Annotated[str, Meta(min_length=16, max_length=512)]
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$(?!\n)")]
 Language = Annotated[str, Meta(max_length=16)]
 Role = Literal["teacher", "classroom"]
 LessonState = Literal["waiting", "live", "ended"]
@@ -82,7 +82,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     """
 
     token: Token
-    identity: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+    identity: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
     name: ShortText = ""
     language: Language = ""
     version: int = PROTOCOL_VERSION

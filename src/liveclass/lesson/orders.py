@@ -21,7 +21,7 @@ from liveclass.lesson.events import (
 from liveclass.lesson.messages import Id
 
 StrokeIds = Annotated[list[StrokeId], Meta(min_length=1, max_length=100)]
-PollId = Annotated[str, Meta(pattern=r"^p[0-9]{1,6}$")]
+PollId = Annotated[str, Meta(pattern=r"^p[0-9]{1,6}$(?!\n)")]
 OnPage = Annotated[int, Meta(ge=-10_000, le=20_000)]
 
 
@@ -191,7 +191,7 @@ class Thumbnails(Struct, frozen=True, tag="thumbnails"):
 class Thumbnail(Struct, frozen=True, tag="thumbnail"):
     """A classroom that was asked for it: its camera's picture as a small WebP or JPEG in base64."""
 
-    data: Annotated[str, Meta(max_length=12_000, pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+    data: Annotated[str, Meta(max_length=12_000, pattern=r"^[A-Za-z0-9+/]*={0,2}$(?!\n)")]
 
 
 class MaterialsReady(Struct, frozen=True, tag="materials_ready"):

@@ -36,6 +36,14 @@ class Ink:
     text: str = ""
     gone: bool = False
     growing: bool = True
+    thin: list[int] | None = None
+
+    def finish(self) -> None:
+        """Nothing more comes. Thinned now, a stroke at a time: a newcomer to a full page should not wait for all."""
+        if self.growing:
+            self.growing = False
+            if self.tool in ("pen", "highlighter") and len(self.points) > 9:
+                self.thin = thinned(self.points.tolist(), COARSE)
 
 
 @dataclass(slots=True)
@@ -96,7 +104,8 @@ class Page:
         else:
             ink.points.extend(event.points)
             self.coordinates += len(event.points)
-        ink.growing = ink.growing and not event.done
+        if event.done:
+            ink.finish()
 
     def hide(self, by: str, event: StrokesHidden) -> None:
         self._set_gone(event.ids, True)
@@ -120,7 +129,7 @@ class Page:
         """As a page that comes now needs them. What is gone is left out: a page that is told of its return and does not
         have it asks for the whole page."""
         return [
-            Stroke(ink.id, ink.by, ink.tool, ink.color, ink.width, self._thinned(ink), ink.text)  # type: ignore[arg-type]
+            Stroke(ink.id, ink.by, ink.tool, ink.color, ink.width, _told(ink), ink.text)  # type: ignore[arg-type]
             for ink in self.ink.values()
             if not ink.gone
         ]
@@ -146,13 +155,11 @@ class Page:
         else:
             hand.do(Step(drew, tuple(ids)))
 
-    def _thinned(self, ink: Ink) -> list[int]:
-        """A finished stroke without the points that nobody would see missing; one that grows as it is, as what comes
-        next is told from its last point."""
-        points = ink.points
-        if ink.growing or ink.tool not in ("pen", "highlighter") or len(points) <= 9:
-            return points.tolist()
-        return thinned(points.tolist(), COARSE)
+
+def _told(ink: Ink) -> list[int]:
+    """A finished stroke without the points that nobody would miss; one that grows as it is, as what comes next is told
+    from its last point."""
+    return ink.thin if ink.thin is not None else ink.points.tolist()
 
 
 def thinned(points: list[int], coarse: int) -> list[int]:
@@ -160,7 +167,7 @@ def thinned(points: list[int], coarse: int) -> list[int]:
     stayed would miss any point between by more than `coarse`.
 
     Args:
-        points: x, y, pressure; differences after the first point.
+        points: x, y, pressure; differences after the first point. At least one point.
         coarse: in units of the page.
     """
     xs, ys, ps = _absolute(points)
