@@ -8,7 +8,9 @@ import type chineseClass from "../lang/zh-CN/class";
 import type chineseCommon from "../lang/zh-CN/common";
 import type chineseHome from "../lang/zh-CN/home";
 import type chineseLive from "../lang/zh-CN/live";
+import type chinesePhrases from "../lang/zh-CN/phrases";
 import type chineseReplay from "../lang/zh-CN/replay";
+import type chineseRooms from "../lang/zh-CN/rooms";
 import type chineseTeach from "../lang/zh-CN/teach";
 import { recall, remember } from "./storage";
 
@@ -23,7 +25,9 @@ export type TextKey =
   | keyof typeof chineseClass
   | keyof typeof chineseTeach
   | keyof typeof chineseReplay
-  | keyof typeof chineseBoard;
+  | keyof typeof chineseBoard
+  | keyof typeof chinesePhrases
+  | keyof typeof chineseRooms;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 

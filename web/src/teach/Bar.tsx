@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { canShareScreen } from "../lib/devices";
 import { t } from "../lib/i18n";
 import { Button } from "../ui/Button";
+import { RoomButtons } from "./class/RoomButtons";
 import type { TeachModel } from "./model";
 
 export interface BarProps {
@@ -53,6 +54,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
             test="screen"
           />
         )}
+        <RoomButtons rooms={model.rooms} />
         <Button
           label={t("bar.settings")}
           icon="settings"

@@ -11,10 +11,12 @@ import { recall, remember } from "../lib/storage";
 import { teacherStage, type Source } from "../lib/stage";
 import { Publisher, TEACHER_BUDGETS } from "../lib/whip";
 import { keepScreenOn } from "../lib/wake-lock";
+import { RoomsModel } from "./class/model";
 import { uplinkSentence } from "./words";
 
 export class TeachModel {
   readonly page: LivePage;
+  readonly rooms: RoomsModel;
   readonly publisher: Publisher;
   readonly microphone = new Capture("microphone", TEACHER_PICTURE);
   readonly camera = new Capture("camera", TEACHER_PICTURE);
@@ -64,6 +66,7 @@ export class TeachModel {
 
   constructor(link: PageLink) {
     this.page = new LivePage(link, "teacher");
+    this.rooms = new RoomsModel(this.page);
     this.joined = signal(recall(joinedKey(link)) === "yes");
     this.publisher = new Publisher(
       () => this.page.signalling.access.peek()?.whipUrl ?? "",
