@@ -30,10 +30,11 @@ export function Tile({ model, one, onStage, compact = false }: TileProps): JSX.E
   const draws = board.drawing.indexOf(one.id) >= 0;
   const heads = rooms.heads(one.id);
   const ready = rooms.ready(one.id);
+  const asks = [...board.hands, ...board.signs].some((up) => up.participant === one.id);
   const small = compact && !one.called && !more.value;
   return (
     <li
-      class={`tile tile-${sentence.tone}${one.called ? " tile-called" : ""}${compact ? " tile-compact" : ""}`}
+      class={`tile tile-${sentence.tone}${one.called ? " tile-called" : ""}${compact ? " tile-compact" : ""}${asks ? " tile-asking" : ""}`}
       data-test="tile"
       data-participant={one.id}
     >

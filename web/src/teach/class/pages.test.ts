@@ -3,7 +3,7 @@ import { buttons, fit, pagesOf, pagesWith, within } from "./pages";
 
 test("few classrooms have full tiles, many have compact ones in pages", () => {
   expect(fit(600, 4)).toEqual({ perPage: 4, compact: false });
-  expect(fit(600, 8)).toEqual({ perPage: 8, compact: true });
+  expect(fit(600, 8)).toEqual({ perPage: 9, compact: true });
   expect(fit(600, 100)).toEqual({ perPage: 8, compact: true });
   expect(pagesOf(100, 8)).toBe(13);
 });
