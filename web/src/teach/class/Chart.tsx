@@ -25,8 +25,10 @@ export function Chart({ poll }: { readonly poll: Poll }): JSX.Element {
           return (
             <tr key={choice} class={right ? "chart-right" : ""} data-choice={letter}>
               <th scope="row">
-                <span class="chart-choice"><span class={`letter letter-${choice}`}>{letter}</span>
-                {text !== "" && <span class="chart-text">{text}</span>}</span>
+                <span class="chart-choice">
+                  <span class={`letter letter-${choice}`}>{letter}</span>
+                  {text !== "" && <span class="chart-text">{text}</span>}
+                </span>
                 {right && (
                   <span class="chart-mark">
                     <Icon name="good" />
