@@ -83,6 +83,7 @@ class Settings:
     max_sessions: int = setting(2000, "media sessions of this process", least=1)
     max_teachers: int = setting(2, "volunteers who may publish in one lesson", least=1)
     max_called: int = setting(3, "classrooms that may be called at a time", least=0)
+    max_speaking: int = setting(3, "called classrooms that other classrooms hear at once: the loudest", least=0)
     call_grace_s: float = setting(
         600.0,
         "how long a called classroom may be without page and media before it loses the call",
@@ -114,6 +115,9 @@ class Settings:
 
     record: bool = setting(True, "record the volunteers' sound, camera and screen", heading="Recording")
     record_classrooms: bool = setting(False, "record sound and camera of called classrooms too (needs consent)")
+    record_light: bool = setting(
+        True, "make a light rendition, sound alone at 24 kbit/s, of each finished recording, in spare processor time"
+    )
     classroom_replay: bool = setting(False, "the classroom link opens the replay too, and the ended lesson shows it")
     fragment_s: float = setting(1.0, "longest fragment: what a crash can lose", unit="s", least=0.1, most=10)
     segment_s: float = setting(
@@ -131,6 +135,36 @@ class Settings:
     )
     recording_max_clips: int = setting(
         500, "screens, second voices and classrooms recorded beside one lesson's main track", least=1
+    )
+
+    max_upload_bytes: int = setting(
+        100_000_000,
+        "largest slides, song or film that may be uploaded",
+        unit="bytes",
+        least=10_000,
+        most=2_000_000_000,
+        heading="Slides, songs and films",
+    )
+    max_pages: int = setting(300, "pages of one deck of slides", least=1, most=2000)
+    max_lesson_material_bytes: int = setting(
+        1_000_000_000, "size of one lesson's decks, songs and films in all", unit="bytes", least=0
+    )
+    max_uploads: int = setting(8, "files that may come at a time, all lessons together", least=1)
+    max_media_s: float = setting(3600.0, "longest song or film", unit="s", least=1, most=4 * 3600)
+    material_workers: int = setting(
+        2, "processes that make slides, songs and films, last in line for the processor", least=1, most=64
+    )
+    material_page_s: float = setting(
+        30.0, "how long one page may take before its file counts as hostile", unit="s", least=1, most=600
+    )
+    material_work_s: float = setting(
+        1800.0, "how long one deck, song or film may take in all", unit="s", least=10, most=86_400
+    )
+    material_memory_bytes: int = setting(
+        1536 * 1024 * 1024,
+        "address space of each such process (LibreOffice's has 4 GiB)",
+        unit="bytes",
+        least=512 * 1024 * 1024,
     )
 
     max_sdp_bytes: int = setting(

@@ -76,6 +76,43 @@
     return [...found.values()].sort((a, b) => b.db - a.db);
   };
 
+  // How loud each of these tones is in each channel of what the page sounds: [[left], [right]] in dB, the most within
+  // `seconds`. A track of one channel has nothing in the other.
+  const channels = async (tones, seconds, selector) => {
+    context = context || new AudioContext();
+    if (context.state !== "running") await Promise.race([context.resume(), new Promise((r) => setTimeout(r, 300))]);
+    const loudest = [tones.map(() => -200), tones.map(() => -200)];
+    const bins = new Float32Array(4096);
+    const ears = elements(selector).filter(audible).flatMap(tap).map((one) => {
+      if (!one.ears) {
+        const splitter = context.createChannelSplitter(2);
+        one.source.connect(splitter);
+        one.ears = [0, 1].map((channel) => {
+          const analyser = context.createAnalyser();
+          analyser.fftSize = 8192;
+          analyser.smoothingTimeConstant = 0;
+          splitter.connect(analyser, channel);
+          return analyser;
+        });
+      }
+      return one.ears;
+    });
+    const end = performance.now() + seconds * 1000;
+    while (performance.now() < end) {
+      for (const pair of ears) {
+        pair.forEach((analyser, channel) => {
+          analyser.getFloatFrequencyData(bins);
+          tones.forEach((hz, at) => {
+            const bin = Math.round((hz * analyser.fftSize) / context.sampleRate);
+            loudest[channel][at] = Math.max(loudest[channel][at], bins[bin - 1], bins[bin], bins[bin + 1]);
+          });
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    return loudest;
+  };
+
   const shown = (element) => {
     const box = element.getBoundingClientRect();
     const style = getComputedStyle(element);
@@ -164,5 +201,5 @@
       shown: element.isConnected && shown(element),
     }));
 
-  window.analysers = { heard, seen, show, state, read };
+  window.analysers = { heard, channels, seen, show, state, read };
 })();

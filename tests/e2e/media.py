@@ -84,13 +84,18 @@ def pulses(hz: float, seconds: float, *, loudness: float = 0.5) -> NDArray[np.fl
     return wave_form
 
 
-def write_voice(path: Path, hz: float, *, seconds: float = 10) -> Path:
-    """A WAV file of that person's pulsed tone, for a microphone; loops without a seam when `seconds` is whole."""
+def write_voice(path: Path, *hz: float, seconds: float = 10) -> Path:
+    """A WAV file of that person's pulsed tone, for a microphone; loops without a seam when `seconds` is whole.
+
+    Args:
+        hz: one tone for each channel.
+    """
+    channels = np.stack([pulses(one, seconds) for one in hz], axis=1)
     with wave.open(str(path), "wb") as out:
-        out.setnchannels(1)
+        out.setnchannels(len(hz))
         out.setsampwidth(2)
         out.setframerate(SAMPLE_RATE)
-        out.writeframes((pulses(hz, seconds) * 32_767).astype("<i2").tobytes())
+        out.writeframes((channels * 32_767).astype("<i2").tobytes())
     return path
 
 

@@ -5,6 +5,7 @@ Everything is judged by decoded sound and pixels (see `analysers.js`), never by 
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,12 @@ async def tones(page: Page, seconds: float = 1.2, selector: str = "") -> list[fl
     """The frequencies that the page sounds within this time, the loudest first."""
     found = await page.evaluate("([s, q]) => window.analysers.heard(s, q)", [seconds, selector])
     return [float(tone["hz"]) for tone in found]
+
+
+async def channels(page: Page, tones: Sequence[float], seconds: float = 1.2) -> tuple[list[float], list[float]]:
+    """How loud each of these tones is left and right, dB; what is not there at all has -200."""
+    left, right = await page.evaluate("([t, s]) => window.analysers.channels(t, s)", [list(tones), seconds])
+    return [float(db) for db in left], [float(db) for db in right]
 
 
 async def frames(page: Page, seconds: float = 1.0, selector: str = "") -> list[Frame]:

@@ -107,6 +107,42 @@ async def test_a_replay_plays_while_the_lesson_runs_and_after(
     assert (await server.replay(lesson))["recording"]["state"] == "finished"
 
 
+async def test_the_light_replay_sounds_at_the_same_place_and_is_remembered(
+    server: LiveServer, lesson: Lesson, school: School
+) -> None:
+    teacher = await school.teacher(lesson)
+    await teacher.start()
+    await asyncio.sleep(25)
+    await teacher.end()
+
+    async def made() -> bool:
+        return (await server.replay(lesson))["light"] is not None
+
+    print(f"light replay {await until(made, 'the light replay is made', within=60):.1f} s after the end")
+    viewer = await school.viewer(lesson)
+    await viewer.play()
+    await senses.hears(viewer.page, TEACHER.hz)
+    await senses.sees(viewer.page, TEACHER.number)
+    await viewer.page.keyboard.press("5")  # the middle
+    before = await viewer.position()
+    await viewer.press("light")
+    await viewer.shows("light-stage")
+    await senses.hears(viewer.page, TEACHER.hz)
+    assert before - 0.5 < await viewer.position() < before + 12
+    assert await viewer.page.evaluate("document.querySelector('[data-test=main]').videoWidth") == 0
+    assert await viewer.page.evaluate("document.querySelector('[data-test=main]').preservesPitch")
+    stopped = await viewer.position()
+    await viewer.press("play")
+    await viewer.page.reload()
+    await viewer.shows("light-stage")
+    await viewer.press("big-play")
+    await senses.hears(viewer.page, TEACHER.hz)
+    assert stopped - 2.5 < await viewer.position() < stopped + 10
+    # And back to the film.
+    await viewer.press("light")
+    await senses.sees(viewer.page, TEACHER.number)
+
+
 async def test_a_shared_screen_is_replayed_beside_the_camera(lesson: Lesson, school: School) -> None:
     teacher = await school.teacher(lesson)
     await teacher.start()

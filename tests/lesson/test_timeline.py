@@ -106,18 +106,15 @@ def test_pages_know_only_what_is_kept() -> None:
 def test_the_state_of_an_hour_with_twenty_thousand_events_is_small_and_made_at_once() -> None:
     timeline = fresh()
     hall = Hall()
-    seq = 0
+    orders: list[o.BoardOrder] = [o.Show("page", page="b.1")]
     for stroke in range(500):
-        begin = draw(f"stroke{stroke:04}", points=[stroke * 15, 2000, 50])
-        for order in (begin, *(o.DrawMore(begin.id, [17, -1, 1, 16, 7, -1]) for _ in range(38))):
-            seq += 1
-            for one in timeline.order(LEAD, order, hall, seq * 0.2, seq * 180):
-                timeline.kept(one)
-        for one in timeline.order(LEAD, o.DrawMore(begin.id, [], True), hall, seq * 0.2, seq * 180):
+        id = f"stroke{stroke:04}"
+        orders.append(draw(id, points=[stroke * 15, 2000, 50]))
+        orders += [o.DrawMore(id, [17, -1, 1, 16, 7, -1])] * 38
+        orders.append(o.DrawMore(id, [], True))
+    for number, order in enumerate(orders):
+        for one in timeline.order(LEAD, order, hall, number * 0.2, number * 180):
             timeline.kept(one)
-        if stroke == 0:
-            for one in timeline.order(LEAD, o.Show("page", page="b.1"), hall, seq * 0.2, seq * 180):
-                timeline.kept(one)
     assert timeline.told.seq >= 20_000
     began = time.perf_counter()
     text = msgspec.json.encode(timeline.told.state())

@@ -86,9 +86,13 @@ class Life:
 
     def _note(self) -> e.BoardEvent:
         who = self.chance.choice(ROOMS)
-        return self.chance.choice(
-            [e.Joined(who, who.upper(), "classroom"), e.Left(who), e.Called(who), e.Received(who, "sound", 30)]
-        )
+        notes: list[e.BoardEvent] = [
+            e.Joined(who, who.upper(), "classroom"),
+            e.Left(who),
+            e.Called(who),
+            e.Received(who, "sound", 30),
+        ]
+        return self.chance.choice(notes)
 
     def _order(self) -> o.BoardOrder:
         chance = self.chance

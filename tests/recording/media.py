@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import av
@@ -28,6 +29,7 @@ _OPTIONS = {
     "AV1": {"preset": "12", "crf": "45", "svtav1-params": "pred-struct=1:lp=1"},
 }
 MTU = 1100
+SPEECH = Path(__file__).resolve().parent.parent / "data" / "speech.opus"
 
 
 class Unit(NamedTuple):
@@ -69,6 +71,24 @@ def sound(seconds: int, packet_ms: int = 20) -> tuple[Unit, ...]:
         frame.sample_rate, frame.pts, frame.time_base = rate, index * size, Fraction(1, rate)
         packets += [bytes(packet) for packet in encoder.encode(frame)]
     return tuple(Unit(index * size / rate, data, True) for index, data in enumerate(packets))
+
+
+@cache
+def speech(seconds: int) -> tuple[Unit, ...]:
+    """The speech again and again, as a browser sends it: 20 ms, 32 kbit/s."""
+    with av.open(str(SPEECH)) as file:
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        pieces = [frame.to_ndarray() for whole in file.decode(audio=0) for frame in resampler.resample(whole)]
+    samples = np.concatenate(pieces, axis=1)
+    samples = np.tile(samples, -(-seconds * 48_000 // samples.shape[1]))[:, : seconds * 48_000]
+    encoder = av.CodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.layout, encoder.format, encoder.bit_rate = 48_000, "mono", "s16", 32_000
+    packets: list[bytes] = []
+    for begin in range(0, samples.shape[1], 960):
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, begin : begin + 960]), "s16", "mono")
+        frame.sample_rate, frame.pts = 48_000, begin
+        packets += [bytes(packet) for packet in encoder.encode(frame)]
+    return tuple(Unit(index * 0.02, data, True) for index, data in enumerate(packets))
 
 
 @cache

@@ -5,7 +5,7 @@ import pytest
 
 from liveclass.relay.slot import Paced, Slot
 from liveclass.rtp.packet import build_packet, parse
-from tests.relay.village import KEY, Classroom, Volunteer, run
+from tests.relay.village import KEY, MUSIC_BYTES, Classroom, Volunteer, run
 from tests.rtp.link import Link
 
 
@@ -36,6 +36,30 @@ def test_on_a_link_that_barely_is_one_sound_lives_alone(monkeypatch: pytest.Monk
     assert room.unheard(8, 55, 2.5) <= 0.03
     assert room.seconds_above(lambda _: 120e3, 60) <= 2
     assert room.views[-1][1].rung in {"sound", "thin"}
+
+
+def test_music_is_whole_where_it_fits_and_the_picture_gives_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Classroom(Link(((0, 320e3),), delay=0.1, jitter=0.01, seed=3), Link(((0, 150e3),), delay=0.1, seed=4))
+    volunteer = Volunteer()
+    music = [(20.0, lambda: setattr(volunteer, "sound_bytes", MUSIC_BYTES))]
+    run(volunteer, [room], 60, monkeypatch, music)
+    assert room.unheard(5, 58, 1.0) <= 0.002
+    assert 140 < room.kbps(25, 60, "sound") < 170
+    assert room.kbps(10, 20, "picture") > room.kbps(40, 60, "picture") > 50
+    assert room.seconds_above(lambda _: 320e3, 60) <= 2
+
+
+def test_music_counts_at_its_full_rate_through_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Classroom(Link(((0, 320e3),), delay=0.1, jitter=0.01, seed=3), Link(((0, 150e3),), delay=0.1, seed=4))
+    volunteer = Volunteer()
+    volunteer.sound_bytes = MUSIC_BYTES
+    pieces = [
+        (at, lambda size=size: setattr(volunteer, "sound_bytes", size))
+        for at, size in ((30.0, 8), (36.0, MUSIC_BYTES), (42.0, 8), (48.0, MUSIC_BYTES))
+    ]
+    run(volunteer, [room], 60, monkeypatch, pieces)
+    assert room.unheard(10, 58, 0.6) <= 0.002
+    assert room.seconds_above(lambda _: 320e3, 60) <= 2
 
 
 def test_steps_of_the_rate_are_climbed_within_15_s_and_fallen_within_2_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,22 @@ def test_a_thin_link_gets_thin_sound_and_a_wide_one_the_whole_lesson() -> None:
     assert rungs == ["thin", "sound", "reduced", "full"]
 
 
+MUSIC = Voice(150_000.0, 20_000.0)
+
+
+def test_music_gives_way_to_the_thin_voice_only_where_even_its_plain_form_does_not_fit() -> None:
+    def on(link: float, loss: float) -> tuple[str, int]:
+        plan = Ladder(0.0).decide(link, loss, [MUSIC], [CAMERA], 0.0)
+        return plan.voice, plan.depth
+
+    assert on(120e3, 0.0) == ("thin", 0)
+    assert on(200e3, 0.0) == ("full", 0)
+    # Repeats double it; without room for them its holes are for retransmission.
+    assert on(200e3, 0.05) == ("full", 0)
+    assert on(400e3, 0.05) == ("full", 1)
+    assert on(5e6, 0.2) == ("full", 1)
+
+
 def test_without_a_thin_voice_the_full_one_goes_on_whatever_happens() -> None:
     plan = Ladder(0.0).decide(10_000, 0.0, [Voice(50_000.0)], [CAMERA], 0.0)
     assert (plan.voice, plan.rung) == ("full", "sound")

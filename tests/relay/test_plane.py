@@ -17,10 +17,12 @@ from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, Person, SlotView
 from liveclass.relay.publisher import Publisher
 from liveclass.relay.source import SourceHandle, SourceInfo, SourceKind
+from liveclass.relay.speakers import UNTOLD_DB
 from liveclass.relay.subscriber import Subscriber
 from liveclass.rtp.twcc import TransportFeedbackBuilder
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.sdp import EXT_AUDIO_LEVEL
 from liveclass.transport.session import PeerSession
 
 TEACHER = Person("t1", "teacher", "Li", lead=True)
@@ -229,6 +231,23 @@ async def test_a_muted_classroom_is_not_heard_whatever_its_page_does() -> None:
             await until(lambda: "microphone" in seen, "microphone packets")
         finally:
             await classroom.close()
+
+
+async def test_a_classroom_tells_how_loud_it_is_and_a_volunteer_is_not_asked() -> None:
+    async with plane_of(Heard()) as (plane, _):
+        classroom, teacher = await publish(plane, PUPILS), await publish(plane)
+        try:
+            assert EXT_AUDIO_LEVEL in classroom.remoteDescription.sdp
+            assert EXT_AUDIO_LEVEL not in teacher.remoteDescription.sdp
+            sources = plane._rooms["L"]._sources
+
+            def loudness() -> float:
+                own = [s for p, s in sources.values() if p == PUPILS and s.info.kind == "microphone"]
+                return own[0].loudness.level(time.monotonic()) if own else UNTOLD_DB
+
+            await until(lambda: loudness() > -30, "loudness of a tone")
+        finally:
+            await asyncio.gather(classroom.close(), teacher.close())
 
 
 async def test_a_peer_that_vanishes_is_reaped_and_its_memory_returned() -> None:

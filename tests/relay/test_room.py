@@ -49,6 +49,7 @@ class Source:
         self.sends: set[Layer] = set(names)
         self.seqs = dict.fromkeys(self.tracks, 1000)
         self.sent: list[tuple[float, Layer]] = []
+        self.loudness = 30
         for track in self.tracks:
             self.layered.add(track, scene.now)
         scene.room.add_source(person, self.layered, scene.now)
@@ -65,6 +66,8 @@ class Source:
             view = parse(packet)
             track.receive(packet, view, view.seq, now, repaired=False, begin=view.payload_offset)
             track.flush()
+            if self.kind == "microphone":
+                self.layered.loudness.heard(self.loudness, now)
             self.sent.append((now, track.layer))
 
 
@@ -105,10 +108,14 @@ class Scene:
         self.sources.append(source)
         return source
 
-    def join(self, participant: str) -> Subscriber:
+    def join(self, participant: str, sounds: int = 2, pictures: int = 3, *, teaches: bool = False) -> Subscriber:
         carrier = Carrier(cast("Endpoint", SimpleNamespace(batch=None)), 0, None)
-        audio = [Slot(f"a{n}", "audio", [OfferedCodec(111, OPUS, frozenset(), None, "")], carrier) for n in range(2)]
-        video = [Slot(f"v{n}", "video", [OfferedCodec(100, VP8, frozenset(), 101, "")], carrier) for n in range(3)]
+        audio = [
+            Slot(f"a{n}", "audio", [OfferedCodec(111, OPUS, frozenset(), None, "")], carrier) for n in range(sounds)
+        ]
+        video = [
+            Slot(f"v{n}", "video", [OfferedCodec(100, VP8, frozenset(), 101, "")], carrier) for n in range(pictures)
+        ]
         viewer = Subscriber(
             cast("Endpoint", None),
             participant,
@@ -118,6 +125,7 @@ class Scene:
             None,
             on_connected=lambda *_: None,
             on_closed=lambda *_: None,
+            teaches=teaches,
         )
         receiver = SimpleNamespace(unprotect_rtcp=lambda datagram: datagram)
         keys = SimpleNamespace(context=self)
@@ -214,6 +222,7 @@ def test_a_picture_that_rests_is_asked_for_no_keyframes_and_for_one_when_it_wake
         transport_id=0,
         rid_id=0,
         repaired_id=0,
+        level_id=0,
         make_source=cast("Callable[..., Layered]", nothing),
         on_layer=nothing,
         on_source_end=nothing,
@@ -304,3 +313,91 @@ def test_the_worst_of_those_who_listen_counts_and_who_has_gone_or_repairs_itself
         slot.red_type = 63
     scene.live(2 * REVIEW_S)
     assert voice.tracks[0].asked_loss == 0
+
+
+def call(scene: Scene, *rooms: str) -> dict[str, Source]:
+    """These classrooms are called, in this order: microphone and camera. Returns the microphones."""
+    microphones = {}
+    for room in rooms:
+        person = Person(room, "classroom", room)
+        microphones[room] = scene.publish(person, "microphone", "full")
+        scene.publish(person, "camera", "high")
+    return microphones
+
+
+def shown(viewer: Subscriber, kind: SourceKind) -> list[str]:
+    """Whose media of this kind a viewer is sent."""
+    sources = [slot.source.info for slot in viewer.slots if slot.source is not None]
+    return [info.participant for info in sources if info.kind == kind]
+
+
+def test_each_rooms_downlink_stays_what_one_picture_costs(scene: Scene) -> None:
+    scene.publish(TEACHER, "microphone", "full")
+    scene.publish(TEACHER, "camera", "low", "high")
+    viewers = [scene.join(f"c{n}", 4, 5) for n in range(40)]
+    teacher = scene.join(TEACHER.participant, 4, 5, teaches=True)
+
+    def packets(viewer: Subscriber, seconds: float) -> int:
+        begin = scene.now
+        scene.got.clear()
+        scene.live(seconds)
+        pictures = {slot.ssrc for slot in viewer.video}
+        return sum(ssrc in pictures for at, ssrc in scene.got if at > begin)
+
+    call(scene, "c0")
+    scene.live(2.0)
+    one = packets(viewers[39], 2.0)
+    call(scene, "c1", "c2")
+    scene.live(2.0)
+    assert packets(viewers[39], 2.0) <= 1.02 * one  # one step more or less
+    for viewer in viewers:
+        guests = [room for room in shown(viewer, "camera") if room != "t1"]
+        assert len(guests) == 1
+        assert viewer.participant not in guests
+    assert set(shown(teacher, "camera")) == {"c0", "c1", "c2"}
+
+
+def test_a_classroom_hears_the_three_loudest_of_five_and_a_volunteer_as_many_as_fit(scene: Scene) -> None:
+    scene.publish(TEACHER, "microphone", "full")
+    classroom, teacher = scene.join("c9", 5, 5), scene.join("t1", 5, 5, teaches=True)
+    microphones = call(scene, "c0", "c1", "c2", "c3", "c4")
+    for room in ("c0", "c4"):
+        microphones[room].loudness = 90
+    scene.live(4.0)
+    assert set(shown(classroom, "microphone")) == {"t1", "c1", "c2", "c3"}
+    assert set(shown(teacher, "microphone")) == {"c0", "c1", "c2", "c3", "c4"}
+    microphones["c2"].loudness, microphones["c4"].loudness = 90, 30
+    scene.live(4.0)
+    assert set(shown(classroom, "microphone")) == {"t1", "c1", "c3", "c4"}
+    # Nobody else moves when a room is replaced.
+    before = [slot.source for slot in classroom.audio]
+    microphones["c1"].loudness, microphones["c0"].loudness = 90, 30
+    scene.live(4.0)
+    assert sum(a is not b.source for a, b in zip(before, classroom.audio, strict=True)) == 1
+
+
+def test_who_begins_to_speak_as_another_joins_is_heard_by_all(scene: Scene) -> None:
+    first = scene.join("c8", 4, 5)
+    microphones = call(scene, "c0", "c1", "c2", "c3")
+    microphones["c0"].loudness = microphones["c3"].loudness = 90
+    scene.live(4.0)
+    assert "c3" not in shown(first, "microphone")
+    for _ in range(10):
+        microphones["c3"].layered.loudness.heard(30, scene.now)
+    second = scene.join("c9", 4, 5)
+    scene.live(STEP_S)
+    assert "c3" in shown(first, "microphone")
+    assert "c3" in shown(second, "microphone")
+
+
+def test_a_muted_room_gives_its_place_to_one_that_speaks(scene: Scene) -> None:
+    classroom = scene.join("c9", 4, 5)
+    call(scene, "c0", "c1", "c2", "c3")
+    scene.live(4.0)
+    assert "c3" not in shown(classroom, "microphone")
+    scene.room.set_muted("c1", muted=True)
+    scene.live(4.0)
+    assert set(shown(classroom, "microphone")) == {"c0", "c2", "c3"}
+    scene.room.set_muted("c1", muted=False)
+    scene.live(4.0)
+    assert set(shown(classroom, "microphone")) == {"c0", "c2", "c3"}

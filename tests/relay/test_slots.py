@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveclass.relay.slots import Offering, assign
+from liveclass.relay.slots import Guests, Offering, assign
 
 LEAD_MIC = Offering("lm", "t1", "teacher", "microphone", lead=True)
 LEAD_CAMERA = Offering("lc", "t1", "teacher", "camera", lead=True)
@@ -51,6 +51,22 @@ def test_three_called_classrooms_fit_beside_a_lone_volunteer() -> None:
     guests = [Offering(f"g{i}", f"c{i}", "classroom", "camera", lead=False) for i in range(3)]
     _, video = assign([LEAD_CAMERA, *guests], "t1", [], [None] * 5)
     assert {"g0", "g1", "g2"} <= set(video)
+
+
+def test_the_classrooms_to_be_heard_first_get_the_slots_that_there_are() -> None:
+    guests = [Offering(f"g{i}", f"c{i}", "classroom", "microphone", lead=False) for i in range(5)]
+    sounds = [LEAD_MIC, SECOND_MIC, *guests]
+    audio, _ = assign(sounds, "c9", [None] * 4, [], Guests(["c3", "c1", "c0"]))
+    assert audio == ["lm", "sm", "g3", "g1"]
+    # Another order moves nobody, and one who comes in takes the place of the one who goes.
+    assert assign(sounds, "c9", audio, [], Guests(["c1", "c3", "c0"]))[0] == audio
+    assert assign(sounds, "c9", audio, [], Guests(["c1", "c4", "c3"]))[0] == ["lm", "sm", "g4", "g1"]
+
+
+def test_a_classroom_is_sent_the_pictures_of_those_who_are_to_be_seen_beside_the_volunteers() -> None:
+    cameras = [Offering(f"g{i}", f"c{i}", "classroom", "camera", lead=False) for i in range(3)]
+    _, video = assign([LEAD_CAMERA, SCREEN, *cameras], "c9", [], [None] * 5, Guests(seen=["c1"]))
+    assert {source for source in video if source} == {"lc", "sc", "g1"}
 
 
 kinds = st.sampled_from(["microphone", "camera", "screen"])

@@ -40,6 +40,8 @@ STEP_S = 0.005
 TRAILER_AND_HEADERS = 16 + 28
 FEEDBACK_S = 0.1
 KEY, DELTA, LOOSE = b"\x10\x00\x00\x00", b"\x10\x01\x00\x00", b"\x30\x01\x00\x00"
+SPEECH_BYTES, MUSIC_BYTES = 80, 320
+"""Of 20 ms of sound: 32 kbit/s of one channel, and 128 kbit/s of two."""
 LAYERS: dict[Layer, tuple[float, float]] = {"low": (110e3, 15), "middle": (350e3, 30), "high": (850e3, 30)}
 """Rate and frames a second of each layer of the camera, as the teach page asks for them."""
 
@@ -52,6 +54,7 @@ class Volunteer:
     ) -> None:
         self.dice = random.Random(seed)
         self.muted = muted
+        self.sound_bytes = SPEECH_BYTES
         batch = cast("Batch", SimpleNamespace(waiting=[], leaves_at=0.0))
         camera = SourceInfo("camera", "t1", "teacher", "Li", "camera", VP8)
         voice = SourceInfo("voice", "t1", "teacher", "Li", "microphone", OPUS)
@@ -80,7 +83,7 @@ class Volunteer:
     def step(self, now: float) -> None:
         if now >= self.due[self.sound] and not self.muted:
             self.due[self.sound] += 0.02
-            self._send(self.sound, bytes(80), 48_000, now, marker=False)
+            self._send(self.sound, bytes(self.sound_bytes), 48_000, now, marker=False)
             self.sound.flush()
         for track in self.pictures:
             if track.keyframe_due(now):

@@ -83,7 +83,7 @@ async def test_a_disk_that_refuses_is_said_and_costs_no_later_line(
     def half(descriptor: int, data: bytes) -> int:
         return write(descriptor, data[:5])
 
-    monkeypatch.setattr(module.os, "write", half)
+    monkeypatch.setattr(os, "write", half)
     assert not await keep(book, "lesson1", line(2))
     monkeypatch.undo()
     assert book.failures == 1

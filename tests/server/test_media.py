@@ -23,6 +23,7 @@ async def replay(stage: Stage, tmp_path: Path) -> tuple[dict[str, str], dict[str
         main="main.m3u8",
         parts=(Part(0.0, 10.0, 1_800_000_000_000),),
         clips=(Clip("c1", "screen", "小李", 2.0, 5.0, "screen-1.m3u8", True),),
+        light="light.m3u8",
     )
     response = await stage.client.get(f"/api/replays/{lesson['id']}", headers=bearer(lesson["replay_token"]))
     assert response.status == 200
@@ -43,6 +44,7 @@ async def test_the_manifest_says_what_there_is_to_play(stage: Stage, tmp_path: P
         },
         "recording": {"state": "recording", "duration_s": 10.0, "bytes": len(SEGMENT), "problem": ""},
         "main": {"url": f"{prefix}/main.m3u8"},
+        "light": {"url": f"{prefix}/light.m3u8"},
         "parts": [{"starts_at_s": 0.0, "duration_s": 10.0, "began_at_ms": 1_800_000_000_000}],
         "clips": [
             {

@@ -18,6 +18,7 @@ from liveclass.transport.sdp_answer import (
     choose_extensions,
     compatible,
     h264_profile,
+    offers_stereo,
 )
 
 OFFERS = {
@@ -113,6 +114,25 @@ def test_opus_has_fec_nack_and_the_stereo_that_was_offered() -> None:
     assert "a=fmtp:111 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1\r\n" in text
     assert "a=rtcp-fb:111 nack\r\n" in text
     assert "a=setup:passive\r\n" in text
+
+
+def test_a_viewer_that_takes_stereo_is_told_that_it_may_come_and_another_is_not() -> None:
+    plain, text = parsed("chromium-sub"), OFFERS["chromium-sub"]
+    stereo = parse_offer(text.replace("useinbandfec=1", "useinbandfec=1;stereo=1"), max_bytes=1 << 20)
+    assert "stereo" not in answer(plain)
+    assert "a=fmtp:111 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1\r\n" in answer(stereo)
+
+
+def test_a_publisher_offers_stereo_by_what_it_sends_not_by_what_it_takes() -> None:
+    text = OFFERS["chromium-pub"]
+
+    def sound(more: str) -> OfferedMedia:
+        offer = parse_offer(text.replace("useinbandfec=1", "useinbandfec=1" + more), max_bytes=1 << 20)
+        return next(media for media in offer.media if media.kind == "audio")
+
+    assert offers_stereo(sound(";stereo=1;sprop-stereo=1"))
+    assert not offers_stereo(sound(";stereo=1"))
+    assert not offers_stereo(sound(""))
 
 
 def test_who_insists_on_being_the_server_finds_a_client() -> None:

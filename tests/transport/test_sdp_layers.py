@@ -214,6 +214,10 @@ def test_wishes_for_sound_stand_in_their_own_m_line_alone() -> None:
     full, camera, screen, thin = parts(text)
     assert "a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1\r\n" in full
     assert "ptime:" not in full
+    music = {"0": AudioWish(stereo=True, max_average_bps=128_000)}
+    loud = parts(answer(offer, [replace(answered(media), audio=music.get(media.mid)) for media in offer.media]))[0]
+    asked = "a=fmtp:111 minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=128000\r\n"
+    assert asked in loud
     assert "a=fmtp:111 minptime=10;useinbandfec=1;maxaveragebitrate=12000\r\n" in thin
     assert "a=ptime:60\r\na=maxptime:60\r\n" in thin
     assert "ptime" not in camera + screen

@@ -106,6 +106,7 @@ class Recorded:
                 "problem": self.problem,
             },
             "main": None if self.main is None else {"url": f"{prefix}/main.m3u8"},
+            "light": None,
             "parts": self.parts,
             "clips": [
                 {

@@ -28,11 +28,16 @@ Layer = Literal["low", "middle", "high", "full", "thin"]
 
 
 class Devices(Struct, frozen=True, omit_defaults=True):
-    """What a page is sending now, as its person sees it."""
+    """What a page is sending now, as its person sees it.
+
+    Attributes:
+        document: what goes as `screen` is the picture of a second camera, over a book or a drawing.
+    """
 
     microphone: bool = False
     camera: bool = False
     screen: bool = False
+    document: bool = False
 
 
 class Receiving(Struct, frozen=True, omit_defaults=True):

@@ -16,13 +16,14 @@ from liveclass.recording.model import Clip, ClipKind, Manifest, Part, Problem, R
 
 MAIN = "main"
 LOW = "low"
+LIGHT = "light"
 TrackKind = Literal["main", "low", "screen", "voice", "classroom"]
 
 WHOLE_LESSON: frozenset[TrackKind] = frozenset({"main", "low"})
 """Tracks on the time of the replay, which go on in each part; the others are clips."""
 
 # Every name that a replay can have; nothing else is ever looked for on disk.
-FILE_NAME = re.compile(r"(main|low|c\d{1,6})(\.m3u8|-init-\d{1,6}\.mp4|-\d{6}\.m4s)")
+FILE_NAME = re.compile(r"(main|low|c\d{1,6})(\.m3u8|-init-\d{1,6}\.mp4|-\d{6}\.m4s)|light\.(m3u8|mp4)")
 LESSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Record = dict[str, Any]
@@ -324,10 +325,15 @@ def _segment_lines(name: str, segments: Iterable[Segment]) -> list[str]:
     return lines
 
 
+def date_time(wall_ms: int) -> str:
+    """The line of a playlist that says when what follows was taught, milliseconds since 1970."""
+    taught = datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"#EXT-X-PROGRAM-DATE-TIME:{taught.replace('+00:00', 'Z')}"
+
+
 def _segment_text(name: str, segment: Segment) -> str:
-    taught = datetime.fromtimestamp(segment.began_at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return (
-        f"#EXT-X-PROGRAM-DATE-TIME:{taught.replace('+00:00', 'Z')}\n"
+        f"{date_time(segment.began_at_ms)}\n"
         f"#EXTINF:{segment.duration / VIDEO_TIMESCALE:.6f},\n"
         f"{segment_name(name, segment.number)}"
     )
@@ -342,6 +348,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
             "bytes": status.bytes,
             "main": manifest.main,
             "low": manifest.low,
+            "light": manifest.light,
             "parts": [[part.starts_at_s, part.duration_s, part.began_at_ms] for part in manifest.parts],
             "clips": [
                 [clip.id, clip.kind, clip.name, clip.starts_at_s, clip.duration_s, clip.playlist]
@@ -369,6 +376,7 @@ def manifest_from_json(data: bytes) -> Manifest:
                 for name, kind, person, at, length, file in found["clips"]
             ),
             f"{LOW}.m3u8" if found.get("low") is not None else None,
+            f"{LIGHT}.m3u8" if found.get("light") is not None else None,
         )
     except (KeyError, TypeError, RecursionError) as error:
         raise ValueError("a damaged summary") from error

@@ -139,6 +139,24 @@ def strip(number: int, piece: Piece, data: bytes, first: int = 0) -> bytes:
     return box(b"moof", head, box(b"traf", described, times, run)) + box(b"mdat", data)
 
 
+def samples(piece: Piece, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """The samples of a piece of sound: (start and duration in ticks of the track, bytes).
+
+    Args:
+        data: the bytes of the piece's samples.
+    """
+    lasts = bool(piece.run_flags & TRUN_DURATION)
+    size = 12 if lasts else 4
+    start, at = piece.start, 0
+    for entry in range(0, len(piece.table), size):
+        if lasts:
+            duration, length = _PAIR.unpack_from(piece.table, entry)
+        else:
+            duration, length = _U32.unpack_from(piece.header, 8)[0], _U32.unpack_from(piece.table, entry)[0]
+        yield start, duration, data[at : at + length]
+        start, at = start + duration, at + length
+
+
 def strip_init(init: bytes, track_id: int) -> bytes:
     """The initialisation segment of one track out of one that may describe several.
 

@@ -44,13 +44,13 @@ class PictureFormat:
     entry: bytes = field(repr=False)
 
 
-def opus_entry() -> bytes:
-    """The sample entry of WebRTC's Opus: always offered as 48 kHz, two channels (RFC 7587 section 7).
+def opus_entry(channels: int = 2) -> bytes:
+    """The sample entry of Opus; WebRTC's is always offered as 48 kHz, two channels (RFC 7587 section 7).
 
     The pre-skip is zero: the first packets of a recording are as good as any other.
     """
-    specific = box(b"dOps", pack(">BBHIhB", 0, 2, 0, 48_000, 0, 0))
-    return box(b"Opus", bytes(6), pack(">H8xHHHHI", 1, 2, 16, 0, 0, 48_000 << 16), specific)
+    specific = box(b"dOps", pack(">BBHIhB", 0, channels, 0, 48_000, 0, 0))
+    return box(b"Opus", bytes(6), pack(">H8xHHHHI", 1, channels, 16, 0, 0, 48_000 << 16), specific)
 
 
 OPUS_CODEC = "opus"

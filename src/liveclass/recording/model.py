@@ -49,6 +49,7 @@ class RecordingOptions:
         reorder_s: how long a missing packet is waited for, in seconds (retransmission at 300 ms takes several tries).
         max_clips: clips of one lesson; later ones are not recorded, the main track is.
         low: whether the low rendition is recorded, which classrooms on weak links catch up from.
+        light: whether finished recordings get the light rendition, sound alone in few bytes.
     """
 
     record: bool = True
@@ -60,6 +61,7 @@ class RecordingOptions:
     reorder_s: float = 2.5
     max_clips: int = 500
     low: bool = True
+    light: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Manifest:
         main: name of the main playlist, None while there is nothing to play yet.
         low: name of the low rendition's playlist: the picture alone, on the main track's time, with holes where nobody
             sent one; None where there is none.
+        light: name of the light rendition's playlist: all that is heard, mixed, on the main track's time; None until it
+            is made, some time after the lesson.
     """
 
     status: RecordingStatus = RecordingStatus()
@@ -119,6 +123,7 @@ class Manifest:
     parts: tuple[Part, ...] = field(default=())
     clips: tuple[Clip, ...] = field(default=())
     low: str | None = None
+    light: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -19,11 +20,14 @@ from liveclass.recording.book import (
     LESSON_ID,
     Book,
     manifest_from_json,
+    manifest_to_json,
     playlist,
 )
 from liveclass.recording.catchup import Rendition
 from liveclass.recording.disk import DOOMED, SUMMARY, Disk
 from liveclass.recording.follow import CatchupStream, Followed, open_finished, open_stream
+from liveclass.recording.light import PLAYLIST
+from liveclass.recording.lightener import Lightener
 from liveclass.recording.model import Manifest, MediaFile, RecordingOptions, RecordingState, RecordingStatus
 from liveclass.recording.recorder import PictureSink, Transcoder
 from liveclass.recording.recovery import recover
@@ -77,6 +81,7 @@ class Recordings:
         on_change: told (lesson id, status) on the event loop when a state or a problem changes.
         disk: what touches the files; tests put a failing one here.
         transcoder: starts the child that transcodes.
+        lighten: starts the child that makes a light rendition.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Recordings:
         *,
         disk: Disk | None = None,
         transcoder: Command | None = None,
+        lighten: Command | None = None,
     ) -> None:
         self._root = root
         self._options = options
@@ -99,6 +105,7 @@ class Recordings:
         # One lesson is finished or deleted by one caller at a time; a lock nobody waits for is forgotten.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._readers = ThreadPoolExecutor(_READERS, "recording-reader")
+        self._lightener = Lightener(root, options.disk_floor_bytes, self._lightened, lighten)
         self._started = False
         self._progress = (0, 0.0)
 
@@ -110,13 +117,16 @@ class Recordings:
         """
         self._writer.start()
         unfinished: dict[str, Book | None] = {}
-        finished: dict[str, RecordingStatus] = {}
+        finished: dict[str, Manifest] = {}
         try:
             await self._writer.perform(None, lambda: self._scan(unfinished, finished))
         except OSError as error:
             await self._writer.stop(_STOP_S)
             raise UsageError(f"the folder of recordings cannot be used: {error}") from error
-        self._finished.update(finished)
+        self._finished.update((lesson_id, manifest.status) for lesson_id, manifest in finished.items())
+        for lesson_id, manifest in finished.items():
+            if self._options.light and manifest.main is not None and manifest.light is None:
+                self._lightener.want(lesson_id)
         for lesson_id, book in unfinished.items():
             self._sessions[lesson_id] = self._session(lesson_id, book, "stopped")
         self._started = True
@@ -126,6 +136,7 @@ class Recordings:
         if not self._started:
             return
         self._started = False
+        await self._lightener.close()
         await asyncio.gather(*(session.stop() for session in self._sessions.values()))
         self._readers.shutdown(wait=False, cancel_futures=True)
         if not await self._writer.stop(_STOP_S):
@@ -177,6 +188,7 @@ class Recordings:
         async with self._lock(lesson_id):
             session = self._sessions.pop(lesson_id, None)
             self._finished.pop(lesson_id, None)
+            await self._lightener.drop(lesson_id)
             if session is not None:
                 await session.abandon()
             await self._writer.perform(None, lambda: self._disk.remove_tree(self._root / lesson_id))
@@ -289,10 +301,36 @@ class Recordings:
             # Nothing of it changes any more; its files are found on disk.
             self._finished[lesson_id] = status
             del self._sessions[lesson_id]
+            if self._started and self._options.light and session.manifest().main is not None:
+                self._lightener.want(lesson_id, soon=True)
+        self._tell(lesson_id, status)
+
+    def _tell(self, lesson_id: str, status: RecordingStatus) -> None:
         try:
             self._on_change(lesson_id, status)
         except Exception:
             log.exception("a change of a recording's state could not be told")
+
+    async def _lightened(self, lesson_id: str, size: int) -> None:
+        """A light rendition is there: from now on it is part of the replay."""
+        async with self._lock(lesson_id):
+            if lesson_id not in self._finished:
+                return
+            manifest = self.manifest(lesson_id)
+            if manifest.main is None:
+                return
+            status = replace(manifest.status, bytes=manifest.status.bytes + size)
+            summary = manifest_to_json(replace(manifest, status=status, light=PLAYLIST))
+            try:
+                await self._writer.perform(
+                    None, lambda: self._disk.write_file(self._root / lesson_id / SUMMARY, summary)
+                )
+            except OSError as error:
+                # The old summary stands, and the next start makes the rendition again.
+                log.warning("a light rendition could not be entered: %s", error)
+                return
+            self._finished[lesson_id] = status
+            self._tell(lesson_id, status)
 
     def _make_transcoder(self, codec: CodecName, sink: PictureSink) -> Transcoder:
         return ChildTranscoder(codec, sink, self._command, time.monotonic)
@@ -300,7 +338,7 @@ class Recordings:
     def _lock(self, lesson_id: str) -> asyncio.Lock:
         return self._locks.setdefault(lesson_id, asyncio.Lock())
 
-    def _scan(self, unfinished: dict[str, Book | None], finished: dict[str, RecordingStatus]) -> None:
+    def _scan(self, unfinished: dict[str, Book | None], finished: dict[str, Manifest]) -> None:
         """On the writer's thread: what is there, and what of it must be recovered."""
         self._disk.make_folder(self._root)
         for path in sorted(self._root.iterdir()):
@@ -310,7 +348,7 @@ class Recordings:
             if not path.is_dir() or not LESSON_ID.fullmatch(path.name):
                 continue
             try:
-                finished[path.name] = manifest_from_json((path / SUMMARY).read_bytes()).status
+                finished[path.name] = manifest_from_json((path / SUMMARY).read_bytes())
                 continue
             except (FileNotFoundError, ValueError):
                 pass

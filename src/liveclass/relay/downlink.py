@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from liveclass.relay.carrier import Carrier
-from liveclass.relay.ladder import RUNG_ORDER, Ladder, Picture, Plan, Voice
+from liveclass.relay.ladder import DEAR_VOICE_BPS, RUNG_ORDER, Ladder, Picture, Plan, Voice, sound_cost
 from liveclass.relay.layers import ORDER, Layered
 from liveclass.relay.ports import Layer, LinkView, Rung
 from liveclass.relay.slot import Paced, Slot
@@ -79,6 +79,9 @@ GUEST_BPS = 280_000.0
 def cost_of(track: Track, now: float) -> float:
     """What a layer costs, bits per second; of one that rests, what it cost before."""
     measured = track.bps(now) or track.last_bps
+    if track.layer == "full" and track.peak_bps > DEAR_VOICE_BPS:
+        # Music pauses between two pieces, and goes on at its full rate with the first note.
+        return track.peak_bps
     if not measured:
         return nominal_cost(track.info.role, track.layer)
     return max(measured, min(LEAST_BPS[track.layer], NOMINAL_BPS[track.layer]))
@@ -305,9 +308,7 @@ class Downlink:
             slot.set_depth(plan.depth)
             slot.choose(_nearest(source, slot.wish, now, keep=slot.track), now)
         sounds = voices[: plan.voices]
-        self._sound_bps = sum(v.thin if plan.voice == "thin" and v.thin else v.full for v in sounds) * (
-            1 + 0.6 * plan.depth
-        )
+        self._sound_bps = sound_cost(sounds, plan.voice, plan.depth)
         self._pace(plan, now)
         first = True
         for (slot, source), layer in zip(seen, plan.pictures, strict=True):

@@ -46,6 +46,10 @@ buffer."""
 VOICE_HEADERS_BPS = 22_400
 """IP, UDP, RTP and SRTP of 50 packets of sound a second: what redundancy does not repeat."""
 
+DEAR_VOICE_BPS = 90_000.0
+"""Sound that costs more is music. To repeat all of it costs as much again, so it is repeated once at most, and where
+there is no room for that its holes are left to retransmission before it gives way to the thin voice."""
+
 RUNG_ORDER: dict[Rung, int] = {"reconnecting": 0, "thin": 1, "sound": 2, "screen": 3, "reduced": 4, "full": 5}
 
 
@@ -103,13 +107,16 @@ def plans(voices: Sequence[Voice], pictures: Sequence[Picture], loss: float, cei
         ceiling: nothing above it is planned.
     """
     wanted = sum(loss >= step for step in LOSS_STEPS)
+    dear = any(voice.full > DEAR_VOICE_BPS for voice in voices)
+    if dear:
+        wanted = min(wanted, 1)
     steps: list[tuple[Literal["full", "thin"], int, tuple[Layer | None, ...], bool]] = []
     nothing: tuple[Layer | None, ...] = (None,) * len(pictures)
     least = 0
     if any(voice.thin is not None for voice in voices):
         steps += [("thin", depth, nothing, False) for depth in range(min(wanted, 1) + 1)]
         # A plain voice with holes is worse than a thin one without.
-        least = min(wanted, 1)
+        least = 0 if dear else min(wanted, 1)
     steps += [("full", depth, nothing, False) for depth in range(least, wanted + 1)]
     chosen: list[Layer | None] = list(nothing)
 
@@ -169,14 +176,7 @@ def _cost(
     shown: Sequence[Layer | None],
     slow: bool,
 ) -> float:
-    total = 0.0
-    for one in voices:
-        plain = one.thin if voice == "thin" and one.thin is not None else one.full
-        if not plain:
-            continue
-        # A frame repeated costs what it holds and four bytes of its block's head (RFC 2198 section 3).
-        headers = VOICE_HEADERS_BPS if plain == one.full else VOICE_HEADERS_BPS / 3
-        total += plain + depth * (max(8_000.0, plain - headers) + 1_600)
+    total = sound_cost(voices, voice, depth)
     first = True
     for layer, picture in zip(shown, pictures, strict=True):
         if layer is not None:
@@ -186,6 +186,23 @@ def _cost(
             total += cost
         if picture.kind != "screen":
             first = False
+    return total
+
+
+def sound_cost(voices: Sequence[Voice], voice: str, depth: int) -> float:
+    """Bits per second of these voices, each packet repeating `depth` earlier frames.
+
+    Args:
+        voice: "thin" or "full".
+    """
+    total = 0.0
+    for one in voices:
+        plain = one.thin if voice == "thin" and one.thin is not None else one.full
+        if not plain:
+            continue
+        # A frame repeated costs what it holds and four bytes of its block's head (RFC 2198 section 3).
+        headers = VOICE_HEADERS_BPS if plain == one.full else VOICE_HEADERS_BPS / 3
+        total += plain + depth * (max(8_000.0, plain - headers) + 1_600)
     return total
 
 

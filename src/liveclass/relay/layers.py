@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from liveclass.relay.ports import Layer
 from liveclass.relay.source import Sink, SourceInfo
+from liveclass.relay.speakers import Loudness
 from liveclass.relay.track import Track
 
 ORDER: dict[Layer, int] = {"thin": 0, "low": 1, "middle": 2, "high": 3, "full": 4}
@@ -128,6 +129,7 @@ class Layered:
         resting: layers that the publisher was told nobody wants.
         thin_offered: a voice has a thin layer, even while it rests.
         droppable: some of its frames are referred to by no other.
+        loudness: of a classroom's microphone.
     """
 
     def __init__(
@@ -146,6 +148,7 @@ class Layered:
         self._tracks: dict[Layer, Track] = {}
         self._since: dict[Layer, float] = {}
         self._low_told = False
+        self.loudness = Loudness()
         self.muted = False
         # Pages keep the thin voice asleep until somebody wants it.
         self.resting: frozenset[Layer] = frozenset(layer for layer in offered if layer == "thin")

@@ -24,6 +24,7 @@ from liveclass.relay.track import Track
 from liveclass.rtp.congestion import Controller
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.sdp import (
+    EXT_AUDIO_LEVEL,
     EXT_MID,
     EXT_REPAIRED_RID,
     EXT_RID,
@@ -40,6 +41,7 @@ from liveclass.transport.sdp_answer import (
     build_answer,
     choose_codecs,
     choose_extensions,
+    offers_stereo,
 )
 from liveclass.transport.sdp_fragment import build_fragment, parse_fragment
 from liveclass.transport.session import PeerSession, Reason
@@ -50,6 +52,9 @@ VIDEO_KINDS: tuple[SourceKind, ...] = ("camera", "screen")
 
 THIN_BPS, THIN_PACKET_MS = 12_000, 60
 """The thin voice: the least at which Opus is still plain speech, and frames so long that headers do not outweigh it."""
+
+STEREO_BPS = 128_000
+"""Music in two channels: above this nobody hears a difference in a classroom, and the links get thinner."""
 
 MAX_SLOTS = 8
 """Audio or video m-lines of one subscriber: a page uses 4 and 5."""
@@ -86,6 +91,7 @@ class PlaneOptions:
     congestion_feedback: bool = True
     adaptation: bool = True
     retransmission_share: float = 0.25
+    max_speaking: int = 3
 
 
 class Plane:
@@ -151,6 +157,8 @@ class Plane:
                 for uri, number in choose_extensions(media).items()
                 if uri in {EXT_MID, EXT_RID, EXT_REPAIRED_RID}
                 or (uri == EXT_TRANSPORT_CC and self._options.congestion_feedback)
+                # A volunteer is always heard. The extension is not encrypted, so it is asked for only where it is used.
+                or (uri == EXT_AUDIO_LEVEL and person.role == "classroom")
             }
             ids.update(extensions)
             kind = free[media.kind].pop(0)
@@ -165,7 +173,7 @@ class Plane:
                     codecs=codecs,
                     extensions=extensions,
                     rids=[rid for rid in layers if rid],
-                    audio=_wish(person, layers) if kind == "microphone" else None,
+                    audio=_wish(person, layers, stereo=offers_stereo(media)) if kind == "microphone" else None,
                 )
             )
         if not lines:
@@ -198,6 +206,7 @@ class Plane:
             transport_id=ids.get(EXT_TRANSPORT_CC, 0),
             rid_id=ids.get(EXT_RID, 0),
             repaired_id=ids.get(EXT_REPAIRED_RID, 0),
+            level_id=ids.get(EXT_AUDIO_LEVEL, 0),
             make_source=make_source,
             on_layer=room.layer_added,
             on_source_end=room.remove_source,
@@ -262,6 +271,7 @@ class Plane:
             downlink,
             on_connected=self._connected,
             on_closed=self._closed,
+            teaches=person.role == "teacher",
         )
         answer = self._open(room, person, "subscribe", parsed, subscriber, answered, reached_at, now)
         room.subscribers[person.participant] = subscriber
@@ -438,7 +448,7 @@ class Plane:
     def _room(self, lesson: str) -> Room:
         room = self._rooms.get(lesson)
         if room is None:
-            room = self._rooms[lesson] = Room(lesson, self._listener)
+            room = self._rooms[lesson] = Room(lesson, self._listener, max_speaking=self._options.max_speaking)
         return room
 
     def _drop_if_empty(self, room: Room) -> None:
@@ -523,9 +533,9 @@ def _numbers(media: OfferedMedia) -> int:
     return media.extensions.get(EXT_TRANSPORT_CC, 0) if spoken else 0
 
 
-def _wish(person: Person, layers: dict[str, Layer]) -> AudioWish:
+def _wish(person: Person, layers: dict[str, Layer], *, stereo: bool) -> AudioWish:
     """How a publisher's voice should come."""
     if "thin" in layers.values():
         return AudioWish(max_average_bps=THIN_BPS, ptime_ms=THIN_PACKET_MS)
     # A class that listens to its teacher through an open line is silent most of the time, on a thin uplink.
-    return AudioWish(dtx=person.role == "classroom")
+    return AudioWish(dtx=person.role == "classroom", stereo=stereo, max_average_bps=STEREO_BPS if stereo else None)

@@ -63,7 +63,8 @@ class Publisher:
 
     Args:
         lines: the answered m-lines.
-        mid_id, transport_id, rid_id, repaired_id: negotiated ids of the header extensions, 0 where there are none.
+        mid_id, transport_id, rid_id, repaired_id, level_id: negotiated ids of the header extensions, 0 where there are
+            none.
         make_source: makes a source of a kind and codec, in a room that knows it from then on.
         on_layer: a layer of a source began. on_source_end: a source is over.
         wall: seconds since 1970 for a monotonic time.
@@ -78,6 +79,7 @@ class Publisher:
         transport_id: int,
         rid_id: int,
         repaired_id: int,
+        level_id: int,
         make_source: Callable[[SourceKind, OfferedCodec, float], Layered],
         on_layer: Callable[[Layered, float], None],
         on_source_end: Callable[[Layered, float], None],
@@ -95,6 +97,7 @@ class Publisher:
         self._transport_id = transport_id
         self._rid_id = rid_id
         self._repaired_id = repaired_id
+        self._level_id = level_id
         self._make_source = make_source
         self._on_layer = on_layer
         self._on_source_end = on_source_end
@@ -160,9 +163,17 @@ class Publisher:
                 self._feedback.received(value[0] << 8 | value[1], now)
         track = self.tracks.get(view.ssrc)
         if track is not None and view.payload_type == track.payload_type:
+            if self._level_id:
+                self._listen(plain, view, track, now)
             track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
             return
         self._unusual(plain, view, track, now)
+
+    def _listen(self, plain: bytes, view: PacketView, track: Track, now: float) -> None:
+        value = find_extension(plain, view, self._level_id)
+        source = self.sources.get(track.info.kind)
+        if value and source is not None and track.info.kind == "microphone":
+            source.loudness.heard(value[0], now)
 
     def _unusual(self, plain: bytes, view: PacketView, track: Track | None, now: float) -> None:
         primary = self._repairs.get(view.ssrc)

@@ -10,13 +10,17 @@ from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Layer, MediaListener, Person, Rung, SlotView
 from liveclass.relay.publisher import Publisher
 from liveclass.relay.slot import Slot
-from liveclass.relay.slots import Offering, assign
+from liveclass.relay.slots import Guests, Offering, assign
 from liveclass.relay.source import Sink, SourceKind
+from liveclass.relay.speakers import SILENCE_DB, Called, Speakers
 from liveclass.relay.subscriber import Subscriber
 from liveclass.relay.track import Track
 
 REVIEW_S = 0.5
 """How often layers are reviewed: browsers switch them on and off within seconds."""
+
+LISTEN_S = 0.1
+"""How often it is decided who of the called classrooms is heard: a first word of 100 ms is lost at most."""
 
 REST_AFTER_S = 5.0
 """A layer that nobody took for this long may rest; it is woken at once."""
@@ -34,6 +38,9 @@ FEC_FROM, FEC_MOST = 0.03, 0.1
 then repeat all they can, while browsers without transport-wide feedback send less from a tenth on."""
 
 
+MAX_SPEAKING = 3
+"""Called classrooms that a classroom hears at once, where nothing else is set."""
+
 ASK_AFTER_S = 0.4
 """A number that was not answered for this long is followed by another, where nothing else would carry one."""
 
@@ -41,16 +48,22 @@ ASK_AFTER_S = 0.4
 class Room:
     """The sources and subscribers of a lesson.
 
+    Args:
+        max_speaking: called classrooms that other classrooms hear at once.
+
     Attributes:
         sinks: take every packet of every track; shared with the tracks.
     """
 
-    def __init__(self, lesson: str, listener: MediaListener) -> None:
+    def __init__(self, lesson: str, listener: MediaListener, *, max_speaking: int = MAX_SPEAKING) -> None:
         self.lesson = lesson
         self.sinks: list[Sink] = []
         self.publishers: dict[str, tuple[Person, Publisher]] = {}
         self.subscribers: dict[str, Subscriber] = {}
         self._listener = listener
+        self._max_speaking = max_speaking
+        self._speakers = Speakers()
+        self._listened_at = 0.0
         self._sources: dict[str, tuple[Person, Layered]] = {}
         self._watching: dict[str, tuple[bool, Rung]] = {}
         self._estimates: dict[str, int] = {}
@@ -159,8 +172,33 @@ class Room:
         kinds = [s.info.kind for p, s in self._sources.values() if p.participant == participant and self._shown(p, s)]
         self._listener.sources_changed(self.lesson, participant, kinds)
 
+    def _listen(self, now: float) -> bool:
+        """Take note of how loud the called classrooms are; True when that changes who is heard or seen first."""
+        called: dict[str, Called] = {}
+        for person, source in self._sources.values():
+            # Only called classrooms publish, and they come in the order in which they were called.
+            if person.role != "classroom" or not self._shown(person, source):
+                continue
+            known = called.get(person.participant, Called(person.participant, SILENCE_DB, camera=False))
+            if source.info.kind != "microphone":
+                called[person.participant] = Called(person.participant, known.level, camera=True)
+            else:
+                level = SILENCE_DB if source.muted else source.loudness.level(now)
+                called[person.participant] = Called(person.participant, level, known.camera)
+        return self._speakers.update(list(called.values()), now)
+
+    def _guests(self, subscriber: Subscriber) -> Guests:
+        """The called classrooms that a subscriber hears and sees: a volunteer as many as its page has room for, a
+        classroom the first few, and of these one picture."""
+        heard, seen = self._speakers.order, self._speakers.pictures
+        if subscriber.teaches:
+            return Guests(heard, seen)
+        return Guests(heard[: self._max_speaking], [room for room in seen if room != subscriber.participant][:1])
+
     def arrange(self, now: float, only: Subscriber | None = None) -> None:
         """Fill the slots of every subscriber (or of one) from the live sources, and tell whose slots changed."""
+        if self._listen(now):
+            only = None
         sources = {source_id: source for source_id, (_, source) in self._sources.items()}
         offerings = [
             Offering(source.info.id, person.participant, person.role, source.info.kind, person.lead)
@@ -169,7 +207,11 @@ class Room:
         ]
         for subscriber in [only] if only else list(self.subscribers.values()):
             audio, video = assign(
-                offerings, subscriber.participant, _contents(subscriber.audio), _contents(subscriber.video)
+                offerings,
+                subscriber.participant,
+                _contents(subscriber.audio),
+                _contents(subscriber.video),
+                self._guests(subscriber),
             )
             for slot, source in zip(subscriber.slots, [*audio, *video], strict=True):
                 slot.show(sources[source] if source else None, now)
@@ -189,6 +231,10 @@ class Room:
             downlink = subscriber.downlink
             if downlink is not None and now >= downlink.idle_until:
                 downlink.tick(now)
+        if now - self._listened_at >= LISTEN_S:
+            self._listened_at = now
+            if self._listen(now):
+                self.arrange(now)
         if now - self._reviewed_at >= REVIEW_S:
             self._reviewed_at = now
             self._review(now)

@@ -41,6 +41,7 @@ class Subscriber:
         participant: who receives.
         audio, video: the slots in the order of the offer's m-lines.
         downlink: fits what is sent to the link; None sends everything (plain forwarding).
+        teaches: a volunteer's page, which is to hear and see as many classrooms as it has room for.
     """
 
     def __init__(
@@ -54,9 +55,11 @@ class Subscriber:
         *,
         on_connected: Callable[["Subscriber", float], None],
         on_closed: Callable[["Subscriber", Reason, float], None],
+        teaches: bool = False,
     ) -> None:
         self.session: PeerSession | None = None
         self.participant = participant
+        self.teaches = teaches
         self.audio = audio
         self.video = video
         self.downlink = downlink

@@ -38,6 +38,9 @@ IDLE_S = 2.0
 RATE_WINDOW_S = 0.5
 """Over which a stream's rate is measured; a window begins with each question after the last one is over."""
 
+PEAK_HALF_S = 20.0
+"""A pause is shorter, and a volunteer who goes back to plain speech is not paid for as music for long."""
+
 _header = Struct("!BBHII").pack
 
 Cached = tuple[bytes, int]
@@ -89,6 +92,7 @@ class Track:
         asked_loss: loss that the publisher is told on behalf of receivers without redundancy, so that its encoder adds
             in-band FEC (RFC 6716 section 2.1.7).
         last_bps: the rate last measured, bits of IP packets per second, also while the layer rests.
+        peak_bps: the highest rate lately, which falls by half in `PEAK_HALF_S`.
         cache_packets: packets kept for retransmission.
         keyframe_interval_s: shortest time between two keyframe requests.
     """
@@ -113,7 +117,7 @@ class Track:
         self.clock: tuple[float, int] | None = None
         self.asked_loss = 0.0
         self._rate_from = (0.0, 0)
-        self._rate = self.last_bps = 0.0
+        self._rate = self.last_bps = self.peak_bps = 0.0
         self._now = 0.0
         self._clock_rate = info.codec.clock_rate
         self._video = info.codec.kind == "video"
@@ -343,7 +347,7 @@ class Track:
     def bps(self, now: float) -> float:
         """What this stream costs a receiver, bits of IP packets per second; 0 when it has been silent for `IDLE_S`."""
         if now - self.highest_arrival > IDLE_S:
-            self._rate_from, self._rate = (0.0, 0), 0.0
+            self._rate_from, self._rate, self.peak_bps = (0.0, 0), 0.0, 0.0
             return 0.0
         at, bits = self._rate_from
         total = 8 * (self.octets + self.packets * WIRE_OVERHEAD)
@@ -352,6 +356,8 @@ class Track:
             self._rate += (rate - self._rate) / (2 if self._rate else 1)
             if self._rate:
                 self.last_bps = self._rate
+            fallen = 0.5 ** ((now - at) / PEAK_HALF_S) if at else 0.0
+            self.peak_bps = max(self._rate, self.peak_bps * fallen)
             self._rate_from = (now, total)
         return self._rate
 

@@ -48,6 +48,10 @@ class ReplayMain(msgspec.Struct, frozen=True):
     url: str
 
 
+class ReplayLight(msgspec.Struct, frozen=True):
+    url: str
+
+
 class ReplayPart(msgspec.Struct, frozen=True):
     starts_at_s: float
     duration_s: float
@@ -65,11 +69,16 @@ class ReplayClip(msgspec.Struct, frozen=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """Everything a replay page needs; `main` is null before the first segment. URLs hold for at least 12 h."""
+    """Everything a replay page needs; URLs hold for at least 12 h.
+
+    `main` is null before the first segment; `light`, all that is heard at 25 kbit/s on the time of `main`, until some
+    time after the lesson.
+    """
 
     lesson: ReplayLesson
     recording: ReplayRecording
     main: ReplayMain | None
+    light: ReplayLight | None
     parts: list[ReplayPart]
     clips: list[ReplayClip]
 
@@ -133,6 +142,7 @@ class Replays:
                 lesson=ReplayLesson(info.id, info.title, info.language, info.state, info.started_at_ms),
                 recording=ReplayRecording(status.state, status.duration_s, status.bytes, status.problem),
                 main=None if manifest.main is None else ReplayMain(f"{prefix}/{manifest.main}"),
+                light=None if manifest.light is None else ReplayLight(f"{prefix}/{manifest.light}"),
                 parts=[ReplayPart(p.starts_at_s, p.duration_s, p.began_at_ms) for p in manifest.parts],
                 clips=[
                     ReplayClip(c.id, c.kind, c.name, c.starts_at_s, c.duration_s, f"{prefix}/{c.playlist}", c.ended)

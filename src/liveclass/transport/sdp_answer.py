@@ -37,7 +37,8 @@ SUBSCRIBER_EXTENSIONS: Final = frozenset({EXT_TRANSPORT_CC})
 _CODEC_ORDER: Final[dict[CodecName, int]] = {"opus": 0, "H264": 1, "VP8": 2, "VP9": 3, "AV1": 4}
 """H264 first: every old decoder has it in hardware, and the recording needs no second format."""
 
-_STEREO: Final = ("stereo", "sprop-stereo")
+_STEREO: Final = ("stereo=1", "sprop-stereo=1")
+"""We take both channels, and may send both (RFC 7587 section 6.1)."""
 _FMTP: Final[dict[CodecName, tuple[str, ...]]] = {
     "opus": (),
     "H264": ("level-asymmetry-allowed", "packetization-mode", "profile-level-id"),
@@ -128,6 +129,12 @@ def choose_extensions(media: OfferedMedia, *, uris: frozenset[str] = EXTENSIONS)
     return {uri: identifier for uri, identifier in media.extensions.items() if uri in uris}
 
 
+def offers_stereo(media: OfferedMedia) -> bool:
+    """Whether a publisher says of its sound that it is likely to be in two channels (`sprop-stereo`, RFC 7587 section
+    6.1). What it says of `stereo` is about sound that it would receive."""
+    return any(parse_fmtp(codec.fmtp).get("sprop-stereo") == "1" for codec in media.codecs)
+
+
 @dataclass(frozen=True, slots=True)
 class AudioWish:
     """How we would like a publisher's Opus to be (RFC 7587 section 6.1, RFC 8866 section 6.4).
@@ -136,9 +143,11 @@ class AudioWish:
         dtx: nothing but a word now and then while it is silent.
         max_average_bps: bits per second of Opus, without headers.
         ptime_ms: milliseconds of sound in one packet.
+        stereo: two channels; browsers send one unless they are asked for both.
     """
 
     dtx: bool = False
+    stereo: bool = False
     max_average_bps: int | None = None
     ptime_ms: int | None = None
 
@@ -324,8 +333,9 @@ def _format(offered: OfferedCodec, wish: AudioWish | None) -> list[str]:
 def _fmtp(offered: OfferedCodec, wish: AudioWish | None) -> str:
     given = parse_fmtp(offered.fmtp)
     if offered.codec.name == "opus":
-        stereo = [f"{name}={given[name]}" for name in _STEREO if given.get(name) in {"0", "1"}]
-        return ";".join(["minptime=10", "useinbandfec=1", *stereo, *_opus_wishes(wish)])
+        # A receiver is sent what there is: its decoder makes of it what it said.
+        stereo = wish.stereo if wish is not None else given.get("stereo") == "1"
+        return ";".join(["minptime=10", "useinbandfec=1", *(_STEREO if stereo else ()), *_opus_wishes(wish)])
     names = (name for name in _FMTP[offered.codec.name] if given.get(name, "").isalnum() and given[name].isascii())
     return ";".join(f"{name}={given[name]}" for name in names)
 

@@ -34,6 +34,8 @@ export interface SurfaceProps {
   readonly ground?: "paper" | "clear" | undefined;
   /** What the hand holds; without it nobody draws here. */
   readonly held?: Held | null | undefined;
+  /** The eraser takes only strokes of this participant, as a classroom's does; without it those of all. */
+  readonly erasesOnly?: string | undefined;
   readonly onDraw?: ((message: HandMessage) => void) | undefined;
   /** Told of each page as it comes into sight. */
   readonly onShown?: ((page: string) => void) | undefined;
@@ -50,6 +52,8 @@ interface Parts {
   hold: Hold | null;
   echo: Echo;
   closeWriting: (() => void) | null;
+  /** What was seen last, and of what it was made. */
+  seen: { readonly of: readonly unknown[]; readonly inks: readonly Ink[] };
   timer: ReturnType<typeof setTimeout> | null;
 }
 
@@ -145,15 +149,24 @@ function aim(dot: HTMLElement | null, at: Spot | null): void {
   dot.style.setProperty("--y", `${at.y}`);
 }
 
+/** `seen`, made anew only when something has changed: a page may hold thousands. */
+function seenBy(parts: Parts, strokes: readonly Ink[], page: string): readonly Ink[] {
+  const of = [strokes, page, parts.echo];
+  if (of.some((one, n) => one !== parts.seen.of[n])) parts.seen = { of, inks: seen(strokes, page, parts.echo) };
+  return parts.seen.inks;
+}
+
 function show(parts: Parts, props: SurfaceProps): void {
   const { page, aspect, backgrounds, strokes } = props;
   const now = performance.now();
   parts.echo = settled(parts.echo, page, strokes, now);
-  parts.sheet.show({ page, aspect, backgrounds, inks: seen(strokes, page, parts.echo) });
+  parts.sheet.show({ page, aspect, backgrounds, inks: () => seenBy(parts, strokes, page) });
   if (parts.sheet.shown.page !== page) {
     // The slide is on its way. What would be drawn until it is here would lie on the page before, out of sight.
     parts.closeWriting?.();
     parts.hand.turnTo("", 0);
+  } else {
+    parts.hand.turnTo(page, aspect * PAGE_WIDTH);
   }
   // What is never confirmed goes again, though nothing else happens.
   if (parts.timer !== null) clearTimeout(parts.timer);
@@ -176,10 +189,16 @@ function assemble(
   });
   const hand: Hand = new Hand({
     newId,
-    under: (x, y, reach) => sheet.shown.inks.filter((one) => touches(one, x, y, reach)).map((one) => one.id),
+    under: (x, y, reach) => {
+      const { erasesOnly } = latest.current;
+      // What the server has not told of yet has no name on it, and is the own.
+      const mine = (one: Ink): boolean => erasesOnly === undefined || one.by === "" || one.by === erasesOnly;
+      return sheet.shown.inks().filter((one) => mine(one) && touches(one, x, y, reach)).map((one) => one.id);
+    },
     onInk: (on, ink) => {
       parts.echo = echoDrawn(parts.echo, on, ink, performance.now());
-      repaint();
+      if (ink.done) repaint();
+      else sheet.repaintSoon();
     },
     onErase: (_, ids) => {
       parts.echo = echoErased(parts.echo, ids, performance.now());
@@ -198,7 +217,7 @@ function assemble(
       });
     },
   });
-  const parts: Parts = { sheet, hand, hold: null, echo: NO_ECHO, closeWriting: null, timer: null };
+  const parts: Parts = { sheet, hand, hold: null, echo: NO_ECHO, closeWriting: null, seen: { of: [], inks: [] }, timer: null };
   return parts;
 }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { Hand, MESSAGE_EVERY_MS, MOST_POINTS, type Contact, type HandMessage, type Tool } from "./pen";
-import { afterEvent, inksOf, noPages, withPage, type StrokeEvent } from "./state";
+import { afterEvent, inksOf, noPages, withPage } from "./state";
 import type { Ink } from "./strokes";
 
 interface Sent {
@@ -75,14 +75,8 @@ class Bench {
   arrived(): readonly Ink[] {
     let pages = withPage(noPages(false), "b.1", []);
     for (const message of this.messages) {
-      const events: StrokeEvent[] =
-        message.type === "draw"
-          ? [{ ...message, type: "stroke_begun" }]
-          : message.type === "draw_more"
-            ? [{ type: "stroke_grew", id: message.id, page: "b.1", points: message.points }]
-            : [];
-      if (message.type === "draw_more" && message.done) events.push({ type: "stroke_done", id: message.id, page: "b.1" });
-      for (const event of events) pages = afterEvent(pages, event, "");
+      if (message.type === "draw") pages = afterEvent(pages, { ...message, type: "stroke_begun" }, "");
+      if (message.type === "draw_more") pages = afterEvent(pages, { ...message, type: "stroke_grew", page: "b.1" }, "");
     }
     return inksOf(pages, "b.1");
   }
@@ -151,6 +145,16 @@ describe("a pen", () => {
     const [first, second] = bench.arrived();
     expect(first?.at.length).toBe(MOST_POINTS * 3);
     expect(second?.at.slice(0, 2)).toEqual(first?.at.slice(-3, -1));
+  });
+
+  test("that was held up, as by a browser that slept, sends in messages that the server takes", () => {
+    const bench = new Bench("pen");
+    bench.hand.down(bench.contact(0, 0), bench.now);
+    for (let n = 1; n <= 600; n++) bench.hand.move([bench.contact((n * 20) % 10_000, n % 2 ? 500 : 520)], bench.now);
+    bench.hand.up(bench.contact(0, 500));
+    bench.wait(500);
+    for (const message of bench.messages) expect("points" in message ? message.points.length : 0).toBeLessThanOrEqual(768);
+    expect(bench.arrived()).toEqual([...bench.own.values()]);
   });
 
   test("whose page is turned ends there", () => {

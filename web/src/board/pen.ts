@@ -49,6 +49,8 @@ export const LEAST_STEP = 12;
 /** A longer stroke goes on as another: no message, no stroke and no repaint may grow without bound. */
 export const MOST_POINTS = 1_000;
 export const MOST_ERASED = 100;
+/** Numbers in one message, as the server bounds them. */
+const MOST_FLAT = 768;
 /** While a stylus is at work, the hand that holds it rests on the board. */
 export const PALM_AFTER_PEN_MS = 1_000;
 const PALM_BREADTH = 70;
@@ -264,8 +266,9 @@ export class Hand {
   private more(ink: Ink, points: readonly number[]): void {
     const last = this.waiting[this.waiting.length - 1];
     const shape = isShape(ink.tool);
-    if (last?.kind === "more" && last.id === ink.id) last.points = shape ? points.slice() : last.points.concat(points);
-    else if (last?.kind === "draw" && last.ink.id === ink.id && !shape) last.points = last.points.concat(points);
+    const fits = last !== undefined && last.kind !== "erase" && last.points.length + points.length <= MOST_FLAT;
+    if (fits && last.kind === "more" && last.id === ink.id) last.points = shape ? points.slice() : last.points.concat(points);
+    else if (fits && last.kind === "draw" && last.ink.id === ink.id && !shape) last.points = last.points.concat(points);
     else this.waiting.push({ kind: "more", id: ink.id, points: points.slice(), done: false, shape });
   }
 

@@ -10,10 +10,11 @@ export interface Sight {
   readonly page: string;
   readonly aspect: number;
   readonly backgrounds: readonly string[];
-  readonly inks: readonly Ink[];
+  /** Asked once a frame at most: the own hand moves faster than that. */
+  readonly inks: () => readonly Ink[];
 }
 
-const EMPTY: Sight = { page: "", aspect: 9 / 16, backgrounds: [], inks: [] };
+const EMPTY: Sight = { page: "", aspect: 9 / 16, backgrounds: [], inks: () => [] };
 
 export class Sheet {
   /** What is seen now: still the page before while the wanted one's background is on its way. */
@@ -37,6 +38,8 @@ export class Sheet {
     private readonly onShown: (page: string) => void,
   ) {
     this.painter = new Painter(below, above, getComputedStyle(room).getPropertyValue("--font") || "sans-serif");
+    // Until there is something to see: paper without its slide would be a white slide.
+    page.style.visibility = "hidden";
     this.observer = new ResizeObserver(this.fit);
     this.observer.observe(room);
     // Moved to a screen of other density, or zoomed.
@@ -58,9 +61,20 @@ export class Sheet {
     }
     // Strokes of a page that is not in sight wait for its slide.
     if (this.shown.page === sight.page) {
-      this.shown = { ...sight, inks: sight.inks };
-      this.repaintSoon();
+      const { aspect } = this.shown;
+      this.shown = sight;
+      if (aspect === sight.aspect) this.repaintSoon();
+      else this.layOut();
     }
+  }
+
+  /** Strokes have changed. */
+  repaintSoon(): void {
+    if (this.frame !== null) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = null;
+      this.painter.show(this.shown.inks());
+    });
   }
 
   destroy(): void {
@@ -82,6 +96,7 @@ export class Sheet {
     if (this.picture !== null && this.picture !== picture) this.back.removeChild(this.picture);
     this.picture = picture;
     this.shown = this.wanted;
+    this.page.style.visibility = "";
     this.layOut();
     if (turned) this.onShown(this.shown.page);
   }
@@ -96,14 +111,6 @@ export class Sheet {
     this.page.style.setProperty("--board-unit", `${width / PAGE_WIDTH}px`);
     this.painter.resize(width, height, window.devicePixelRatio || 1);
     // At once: a canvas that was resized is empty, and must not be seen so.
-    this.painter.show(this.shown.inks);
-  }
-
-  private repaintSoon(): void {
-    if (this.frame !== null) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = null;
-      this.painter.show(this.shown.inks);
-    });
+    this.painter.show(this.shown.inks());
   }
 }

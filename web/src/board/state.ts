@@ -1,23 +1,11 @@
 /** The strokes of a lesson's pages: what the events make of them, and the own hand's strokes before the server has told of
  * them. Pure: the same events in the same order give the same pages, live and in a replay. Knows no socket and no clock. */
 
-import { grown, inkOf, type Ink, type Stroke, type StrokeTool } from "./strokes";
+import type { Pointed, Stroke, StrokeBegun, StrokeGrew, StrokesHidden, StrokesShown } from "../generated/messages";
+import { grown, inkOf, type Ink } from "./strokes";
 
 /** The events of the timeline that change strokes; all others leave the pages as they are. */
-export type StrokeEvent =
-  | {
-      readonly type: "stroke_begun";
-      readonly id: string;
-      readonly page: string;
-      readonly tool: StrokeTool;
-      readonly color: string;
-      readonly width: number;
-      readonly points: readonly number[];
-      readonly text?: string | null | undefined;
-    }
-  | { readonly type: "stroke_grew"; readonly id: string; readonly page: string; readonly points: readonly number[] }
-  | { readonly type: "stroke_done"; readonly id: string; readonly page: string }
-  | { readonly type: "strokes_hidden" | "strokes_shown"; readonly page: string; readonly ids: readonly string[] };
+export type StrokeEvent = StrokeBegun | StrokeGrew | StrokesHidden | StrokesShown;
 
 export interface Pages {
   /** Strokes in the order in which they began, gone ones among them. */
@@ -25,12 +13,14 @@ export interface Pages {
   /** True for a replay, which hears all events from the first: a page that is not here is empty. False in a lesson: such a
    * page is unknown, and what happens on it comes with the page itself. */
   readonly whole: boolean;
+  /** Pages on which a stroke came back that is not known here (it was gone when the page came): to be asked for again. */
+  readonly stale: readonly string[];
 }
 
 const NONE: readonly Ink[] = [];
 
 export function noPages(whole: boolean): Pages {
-  return { inks: {}, whole };
+  return { inks: {}, whole, stale: [] };
 }
 
 /** The strokes of `page`; empty when the page is not known. */
@@ -40,37 +30,44 @@ export function inksOf(pages: Pages, page: string): readonly Ink[] {
 
 /** True when `page` need not be asked for. */
 export function knows(pages: Pages, page: string): boolean {
-  return pages.whole || pages.inks[page] !== undefined;
+  return pages.whole || (pages.inks[page] !== undefined && pages.stale.indexOf(page) < 0);
 }
 
 /** The server's answer about a page replaces what was known of it. */
 export function withPage(pages: Pages, page: string, strokes: readonly Stroke[]): Pages {
-  return put(
-    pages,
-    page,
-    strokes.map((one) => inkOf(one, true)),
-  );
+  const inks = strokes.map((one) => inkOf(one, true));
+  return put({ ...pages, stale: pages.stale.filter((one) => one !== page) }, page, inks);
 }
 
 /** The pages after `event`, which `by` caused. */
 export function afterEvent(pages: Pages, event: StrokeEvent, by: string): Pages {
-  if (!knows(pages, event.page)) return pages;
+  if (!pages.whole && pages.inks[event.page] === undefined) return pages;
   const inks = inksOf(pages, event.page);
   switch (event.type) {
     case "stroke_begun":
       if (inks.some((one) => one.id === event.id)) return pages;
-      return put(pages, event.page, inks.concat(inkOf({ ...event, by }, false)));
+      return put(pages, event.page, inks.concat(inkOf({ ...event, by }, event.done === true)));
     case "stroke_grew":
-      return change(pages, event.page, [event.id], (one) => ({ ...grown(one, event.points), done: false }));
-    case "stroke_done":
-      return change(pages, event.page, [event.id], (one) => ({ ...one, done: true }));
+      return change(pages, event.page, [event.id], (one) => ({ ...grown(one, event.points), done: event.done === true }));
     case "strokes_hidden":
       return change(pages, event.page, event.ids, (one) => ({ ...one, gone: true }));
     case "strokes_shown":
-      return change(pages, event.page, event.ids, (one) => ({ ...one, gone: false }));
+      return change(withStale(pages, event), event.page, event.ids, (one) => ({ ...one, gone: false }));
     default:
       return pages;
   }
+}
+
+function withStale(pages: Pages, event: StrokesShown): Pages {
+  const known = new Set(inksOf(pages, event.page).map((one) => one.id));
+  const missing = event.ids.some((id) => !known.has(id));
+  if (!missing || pages.whole || pages.stale.indexOf(event.page) >= 0) return pages;
+  return { ...pages, stale: pages.stale.concat(event.page) };
+}
+
+/** Where the laser of a `pointed` event points, or null when it is off. What is zero is not sent. */
+export function spotOf({ x = 0, y = 0, off = false }: Pointed): { readonly x: number; readonly y: number } | null {
+  return off ? null : { x, y };
 }
 
 function put(pages: Pages, page: string, inks: readonly Ink[]): Pages {

@@ -1,7 +1,8 @@
 /** Laws of strokes as data: how points travel, how strokes grow, what an eraser touches, where texts break. */
 
 import { describe, expect, test } from "vitest";
-import { flatten, grown, inkOf, lastPoint, sameInk, touches, unflatten, type Ink, type Stroke, type StrokeTool } from "./strokes";
+import type { Stroke } from "../generated/messages";
+import { flatten, grown, inkOf, lastPoint, sameInk, touches, unflatten, type Ink, type StrokeTool } from "./strokes";
 import { layText } from "./text";
 
 const stroke = (tool: StrokeTool, points: number[], more: Partial<Stroke> = {}): Stroke => ({
@@ -51,7 +52,7 @@ describe("a stroke", () => {
   test.each(["line", "rectangle", "ellipse"] as const)("as %s keeps its first corner and takes the newest end", (tool) => {
     const begun = inkOf(stroke(tool, [100, 100, 50]), false);
     expect(grown(grown(begun, [500, 300]), [400, 200]).at).toEqual([100, 100, 50, 400, 200, 50]);
-    expect(ink(tool, [100, 100, 50, 400, 200]).at).toEqual([100, 100, 50, 400, 200, 50]);
+    expect(ink(tool, [100, 100, 50, 400, 200, 50]).at).toEqual([100, 100, 50, 400, 200, 50]);
   });
 
   test("that is finished is the same from the own hand and from the server", () => {
@@ -63,7 +64,7 @@ describe("a stroke", () => {
 });
 
 describe("the eraser touches", () => {
-  const square = [1_000, 1_000, 50, 3_000, 3_000];
+  const square = [1_000, 1_000, 50, 3_000, 3_000, 50];
 
   test("a pen's line between its points, as wide as it is drawn", () => {
     const drawn = ink("pen", [1_000, 1_000, 50, 2_000, 0, 0]);
@@ -88,7 +89,7 @@ describe("the eraser touches", () => {
     expect(touches(text, 1_500, 1_600, 10)).toBe(false);
   });
 
-  test("nothing that is gone", () => expect(touches(ink("line", square, { gone: true }), 2_000, 2_000, 30)).toBe(false));
+  test("nothing that is gone", () => expect(touches({ ...ink("line", square), gone: true }, 2_000, 2_000, 30)).toBe(false));
 });
 
 describe("a text", () => {

@@ -1,22 +1,11 @@
 /** What is drawn, as data: strokes, the flat form in which their points travel, and what the eraser touches. All lengths are
  * in 1/10000 of the page's width, for x and y alike. Knows no canvas, no socket and no clock. */
 
+import type { Stroke } from "../generated/messages";
 import { distanceToPath, distanceToSegment, ellipsePath } from "./geometry";
 import { layText, LINE_HEIGHT } from "./text";
 
-export type StrokeTool = "pen" | "highlighter" | "line" | "rectangle" | "ellipse" | "text";
-
-/** A stroke as it travels: `points` flat, `[x, y, pressure, dx, dy, dpressure, ...]`. */
-export interface Stroke {
-  readonly id: string;
-  readonly by: string;
-  readonly tool: StrokeTool;
-  readonly color: string;
-  readonly width: number;
-  readonly points: readonly number[];
-  readonly text?: string | null | undefined;
-  readonly gone?: boolean | undefined;
-}
+export type StrokeTool = Stroke["tool"];
 
 /** A stroke as it is painted: points in `at` are absolute, three numbers each; a shape has two, a text one. */
 export interface Ink {
@@ -77,9 +66,10 @@ export function lastPoint(at: readonly number[]): readonly number[] {
 export function inkOf(stroke: Stroke, done: boolean): Ink {
   const { id, by, tool, color, width, points } = stroke;
   const first: Ink = {
-    id, by, tool, color, width, text: stroke.text ?? "", done: done || tool === "text", gone: stroke.gone === true,
+    id, by, tool, color, width, text: stroke.text ?? "", done: done || tool === "text", gone: false,
     at: isShape(tool) || tool === "text" ? points.slice(0, 3) : unflatten(points),
   };
+  // The later corner of a shape comes as it is, also in the whole stroke.
   return isShape(tool) && points.length > 3 ? grown(first, points.slice(3)) : first;
 }
 
@@ -89,7 +79,7 @@ export function grown(ink: Ink, points: readonly number[]): Ink {
     const more = unflatten(points, lastPoint(ink.at));
     return more.length === 0 ? ink : { ...ink, at: ink.at.concat(more) };
   }
-  const [x, y] = points.slice(-2);
+  const [x, y] = points;
   if (x === undefined || y === undefined) return ink;
   return { ...ink, at: ink.at.slice(0, 3).concat([x, y, PRESSURE_UNKNOWN]) };
 }

@@ -423,6 +423,7 @@ function boardStory(into: HTMLElement): void {
     void import("./board").then(({ BoardStory }) => render(<BoardStory kind={kind} zh={zh} />, into));
   const stories: Record<string, () => void> = {
     "board-blank": () => show("blank"),
+    "board-full": () => show("full"),
     "board-clear": () => show("clear"),
     "board-slides": () => show("slides"),
     "board-classroom": () => show("classroom"),

@@ -30,11 +30,17 @@ export type MaterialState = "working" | "ready" | "failed";
 
 export type PollState = "open" | "closed" | "revealed";
 
-/** What a page is sending now, as its person sees it. */
+/**
+ * What a page is sending now, as its person sees it.
+ *
+ * Attributes:
+ *     document: what goes as `screen` is the picture of a second camera, over a book or a drawing.
+ */
 export interface Devices {
   microphone?: boolean;
   camera?: boolean;
   screen?: boolean;
+  document?: boolean;
 }
 
 /**

@@ -89,6 +89,8 @@ export interface Replay {
     readonly problem: string;
   };
   readonly main: { readonly url: string } | null;
+  /** Sound alone, in few bytes, on the time of `main`; comes some time after the lesson. */
+  readonly light: { readonly url: string } | null;
   readonly parts: readonly {
     readonly starts_at_s: number;
     readonly duration_s: number;

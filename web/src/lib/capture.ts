@@ -2,11 +2,17 @@
  * or plugged in. Knows nothing of where its track goes. */
 
 import { signal } from "@preact/signals";
-import { capture, type Need, type Picture, type Trouble, troubleOf } from "./devices";
+import { capture, type Need, type Picture, pictureConstraints, type SoundWish, SPEECH_SOUND, type Trouble, troubleOf } from "./devices";
 import { recall, remember } from "./storage";
 
 /** `unplugged`: it worked, and is gone. */
 export type CaptureTrouble = Trouble | "unplugged";
+
+/** What is asked of a device beside which one it is. */
+export interface CaptureSettings {
+  readonly picture: Picture;
+  readonly sound: SoundWish;
+}
 
 /** What is remembered instead of a device when the person wants none. */
 export const NONE = "none";
@@ -20,11 +26,15 @@ export class Capture {
 
   private wanted = false;
   private turn = 0;
+  private settings: CaptureSettings;
+  /** What the present track was asked with. */
+  private taken: CaptureSettings;
 
   constructor(
     readonly need: Need,
-    private readonly picture: Picture,
+    picture: Picture,
   ) {
+    this.settings = this.taken = { picture, sound: SPEECH_SOUND };
     this.chosen.value = recall(`device.${need}`) ?? "";
   }
 
@@ -35,11 +45,13 @@ export class Capture {
     await this.take();
   }
 
-  /** Use a track that was asked for together with another. */
-  adopt(track: MediaStreamTrack): void {
+  /** Use a track that was asked for together with another, with these settings where they are not the present ones. */
+  adopt(track: MediaStreamTrack, settings: CaptureSettings = this.settings): void {
     this.wanted = true;
     this.turn += 1;
+    this.taken = settings;
     this.put(track);
+    void this.adjust(this.settings);
   }
 
   /** Say that asking failed, where both were asked for at once. */
@@ -69,6 +81,26 @@ export class Capture {
     }
   }
 
+  /** Ask the device for something else from now on. A camera changes as it runs where it can; a microphone is opened anew
+   *  beside the old one, as few browsers change its processing under way. */
+  async adjust(settings: CaptureSettings): Promise<void> {
+    const before = this.taken;
+    this.settings = settings;
+    const track = this.track.peek();
+    if (track === null) return;
+    if (this.need === "microphone") {
+      if (!alike(before.sound, settings.sound)) await this.take();
+      return;
+    }
+    if (alike(before.picture, settings.picture)) return;
+    this.taken = settings;
+    try {
+      await track.applyConstraints(pictureConstraints(settings.picture));
+    } catch {
+      if (this.track.peek() === track) await this.take();
+    }
+  }
+
   /** Something was plugged in or out. */
   async devicesChanged(): Promise<void> {
     const trouble = this.trouble.peek();
@@ -78,13 +110,17 @@ export class Capture {
 
   private async take(): Promise<void> {
     const turn = ++this.turn;
+    const settings = this.settings;
     try {
-      const track = await capture(this.need, this.chosen.peek(), this.picture);
+      const track = await capture(this.need, this.chosen.peek(), settings.picture, settings.sound);
       if (turn !== this.turn) {
         track.stop();
         return;
       }
+      this.taken = settings;
       this.put(track);
+      // The kind of lesson may have changed while the browser asked.
+      await this.adjust(this.settings);
     } catch (error) {
       if (turn !== this.turn) return;
       const trouble = troubleOf(error);
@@ -109,6 +145,10 @@ export class Capture {
       if (this.wanted) void this.take();
     };
   }
+}
+
+function alike(a: object, b: object): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** The browser's word on a permission, or null where it does not tell. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { browserOf, troubleOf } from "./devices";
+import { browserOf, constraintsFor, documentCameras, TEACHER_PICTURE, troubleOf } from "./devices";
 import { loudness } from "./level";
 
 test.each([
@@ -31,4 +31,15 @@ test("silence reads nothing, full scale reads all, a voice in between", () => {
   expect(loudness(Uint8Array.from({ length: 64 }, (_, i) => (i % 2 === 0 ? 0 : 255)))).toBeCloseTo(1, 2);
   expect(loudness(wave(6))).toBeGreaterThan(0.35);
   expect(loudness(wave(1))).toBeLessThan(0.35);
+});
+
+test("the document camera is any camera but the one that shows the person", () => {
+  const cameras = [{ id: "a", label: "Front" }, { id: "b", label: "USB" }, { id: "", label: "" }];
+  expect(documentCameras(cameras, "a").map((one) => one.id)).toEqual(["b"]);
+});
+
+test("without a wish a microphone is made for speech, and a device that is named is that device", () => {
+  expect(constraintsFor("microphone", "x", TEACHER_PICTURE)).toEqual({
+    audio: { deviceId: { exact: "x" }, channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  });
 });

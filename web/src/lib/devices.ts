@@ -46,36 +46,54 @@ export const TEACHER_PICTURE: Picture = { width: 1280, height: 720, framesPerSec
 /** A classroom that answers: enough to see who speaks. */
 export const CLASSROOM_PICTURE: Picture = { width: 640, height: 360, framesPerSecond: 15 };
 
-/** The constraints for `need` on device `id` (empty: the system's default). */
-export function constraintsFor(need: Need, id: string, picture: Picture): MediaStreamConstraints {
-  const device = id === "" ? {} : { deviceId: { exact: id } };
-  if (need === "microphone") {
-    const voice = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    return { audio: { ...device, ...voice } };
-  }
+/** How a microphone is to sound. */
+export interface SoundWish {
+  readonly channels: 1 | 2;
+  /** Echoes, noise and loudness are evened out by the browser, which is made for speech. */
+  readonly processed: boolean;
+}
+
+export const SPEECH_SOUND: SoundWish = { channels: 1, processed: true };
+
+/** What a microphone is asked for. */
+export function soundConstraints({ channels, processed }: SoundWish): MediaTrackConstraints {
   return {
-    video: {
-      ...device,
-      width: { ideal: picture.width },
-      height: { ideal: picture.height },
-      frameRate: { ideal: picture.framesPerSecond, max: 30 },
-    },
+    channelCount: channels === 1 ? 1 : { ideal: channels },
+    echoCancellation: processed,
+    noiseSuppression: processed,
+    autoGainControl: processed,
   };
 }
 
+/** What a camera is asked for. */
+export function pictureConstraints(picture: Picture): MediaTrackConstraints {
+  return {
+    width: { ideal: picture.width },
+    height: { ideal: picture.height },
+    frameRate: { ideal: picture.framesPerSecond, max: 30 },
+  };
+}
+
+/** The constraints for `need` on device `id` (empty: the system's default). */
+export function constraintsFor(need: Need, id: string, picture: Picture, sound: SoundWish = SPEECH_SOUND): MediaStreamConstraints {
+  const device = id === "" ? {} : { deviceId: { exact: id } };
+  if (need === "microphone") return { audio: { ...device, ...soundConstraints(sound) } };
+  return { video: { ...device, ...pictureConstraints(picture) } };
+}
+
 /** One track, from the wanted device, or from the default one when that is gone. Throws what the browser throws. */
-export async function capture(need: Need, id: string, picture: Picture): Promise<MediaStreamTrack> {
+export async function capture(need: Need, id: string, picture: Picture, sound: SoundWish = SPEECH_SOUND): Promise<MediaStreamTrack> {
   try {
-    return firstTrack(await navigator.mediaDevices.getUserMedia(constraintsFor(need, id, picture)));
+    return firstTrack(await navigator.mediaDevices.getUserMedia(constraintsFor(need, id, picture, sound)));
   } catch (error) {
     if (id === "" || troubleOf(error) === "refused") throw error;
-    return firstTrack(await navigator.mediaDevices.getUserMedia(constraintsFor(need, "", picture)));
+    return firstTrack(await navigator.mediaDevices.getUserMedia(constraintsFor(need, "", picture, sound)));
   }
 }
 
 /** Ask for microphone and camera in one question, so that the person is asked once. Tracks may be missing. */
-export async function askForBoth(picture: Picture): Promise<MediaStreamTrack[]> {
-  const both = { ...constraintsFor("microphone", "", picture), ...constraintsFor("camera", "", picture) };
+export async function askForBoth(picture: Picture, sound: SoundWish = SPEECH_SOUND): Promise<MediaStreamTrack[]> {
+  const both = { ...constraintsFor("microphone", "", picture, sound), ...constraintsFor("camera", "", picture) };
   return (await navigator.mediaDevices.getUserMedia(both)).getTracks();
 }
 
@@ -93,6 +111,23 @@ export async function captureScreen(): Promise<MediaStreamTrack> {
       audio: false,
     }),
   );
+}
+
+/** What stands under a document camera: all the lines that it has, few frames. */
+export const DOCUMENT_PICTURE: Picture = { width: 1920, height: 1080, framesPerSecond: 15 };
+
+/** The picture of a second camera, over a book or a drawing. Throws what the browser throws. */
+export async function captureDocument(id: string): Promise<MediaStreamTrack> {
+  const { width, height, framesPerSecond } = DOCUMENT_PICTURE;
+  const video = { deviceId: { exact: id }, width: { ideal: width, max: width }, height: { ideal: height, max: height } };
+  return firstTrack(
+    await navigator.mediaDevices.getUserMedia({ video: { ...video, frameRate: { ideal: framesPerSecond, max: framesPerSecond } } }),
+  );
+}
+
+/** The cameras that may stand over a document while `inUse` (a device's id) shows the person. */
+export function documentCameras(cameras: readonly Device[], inUse: string): Device[] {
+  return cameras.filter((one) => one.id !== "" && one.id !== inUse);
 }
 
 export interface Device {

@@ -21,6 +21,10 @@ export interface Budget {
   readonly framesPerSecond?: number | undefined;
   /** Sent in layers, where the browser can. */
   readonly layered?: boolean | undefined;
+  /** The lines of its layers; without: 180, 360 and 720. */
+  readonly heights?: { readonly low: number; readonly middle: number; readonly high: number } | undefined;
+  /** The frames of the lowest layer, where they are fewer. */
+  readonly lowFramesPerSecond?: number | undefined;
   /** What the link carries decides the limit step by step (`uplink`), as there are no layers to choose from. */
   readonly stepped?: boolean | undefined;
 }
@@ -42,16 +46,11 @@ export const CLASSROOM_BUDGETS: Budgets = {
   camera: { bitsPerSecond: 250_000, framesPerSecond: 15, stepped: true },
 };
 
-/** A picture of this height and more has a layer between the lowest and itself. */
-const THREE_LAYERS_FROM = 720;
-/** A picture below this height has one layer: its half would show no face. */
-const TWO_LAYERS_FROM = 360;
-
-/** The lowest layer: rough, and still a face that moves. */
-const LOW = { height: 180, bitsPerSecond: 110_000 };
-const MIDDLE = { height: 360, bitsPerSecond: 350_000 };
-/** What a larger camera is brought down to. */
-const HIGH_HEIGHT = 720;
+/** The lines of a camera's layers: the lowest is rough, and still a face that moves; a larger camera is brought down to the
+ *  highest. A layer exists where the picture has twice its lines: half of less would show no face. */
+const HEIGHTS = { low: 180, middle: 360, high: 720 };
+const LOW_BPS = 110_000;
+const MIDDLE_BPS = 350_000;
 /** A screen that is read stands still most of the time: full size, few frames. */
 const SCREEN_LOW = { bitsPerSecond: 200_000, framesPerSecond: 3 };
 
@@ -71,22 +70,23 @@ export interface LayerPlan {
  */
 export function layersFor(line: "camera" | "screen", budget: Budget, height: number): readonly LayerPlan[] {
   const frames = budget.framesPerSecond ?? 30;
-  const captured = height === 0 ? HIGH_HEIGHT : height;
+  const heights = budget.heights ?? HEIGHTS;
+  const captured = height === 0 ? heights.high : height;
   const to = (wanted: number): number => Math.max(1, captured / wanted);
   if (line === "screen") {
     const best: LayerPlan = { rid: "h", bitsPerSecond: budget.bitsPerSecond, framesPerSecond: frames, scaleDownBy: 1 };
     return [{ rid: "l", ...SCREEN_LOW, scaleDownBy: 1 }, best];
   }
-  const layer = (rid: Rid, bitsPerSecond: number, lines: number): LayerPlan => ({
+  const layer = (rid: Rid, bitsPerSecond: number, framesPerSecond: number, lines: number): LayerPlan => ({
     rid,
     bitsPerSecond,
-    framesPerSecond: frames,
+    framesPerSecond,
     scaleDownBy: to(lines),
   });
-  const high = layer("h", budget.bitsPerSecond, HIGH_HEIGHT);
-  if (captured < TWO_LAYERS_FROM) return [high];
-  const low = layer("l", LOW.bitsPerSecond, LOW.height);
-  return captured < THREE_LAYERS_FROM ? [low, high] : [low, layer("m", MIDDLE.bitsPerSecond, MIDDLE.height), high];
+  const high = layer("h", budget.bitsPerSecond, frames, heights.high);
+  if (captured < 2 * heights.low) return [high];
+  const low = layer("l", LOW_BPS, budget.lowFramesPerSecond ?? frames, heights.low);
+  return captured < 2 * heights.middle ? [low, high] : [low, layer("m", MIDDLE_BPS, frames, heights.middle), high];
 }
 
 const RID_OF: Partial<Readonly<Record<Layer, Rid>>> = { low: "l", middle: "m", high: "h" };
@@ -158,7 +158,7 @@ export function shapes(
   return rids.map((rid) => {
     const layer = plan.find((one) => one.rid === rid);
     // An m-line keeps the layers it was offered with; those too many for a smaller camera rest.
-    if (layer === undefined) return { active: false, maxBitrate: LOW.bitsPerSecond, maxFramerate: 1, scaleResolutionDownBy: 1 };
+    if (layer === undefined) return { active: false, maxBitrate: LOW_BPS, maxFramerate: 1, scaleResolutionDownBy: 1 };
     return {
       active: may && active.indexOf(layer.rid) >= 0,
       maxBitrate: layer.bitsPerSecond,

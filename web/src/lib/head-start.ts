@@ -5,9 +5,10 @@
 import type { Role } from "../generated/messages";
 import { type Door, recallAccess, watchingDoor } from "./access";
 import type { PageLink } from "./api";
-import { type Answered, connection, postOffer } from "./offer";
+import { type Answered, connection, describe, postOffer } from "./offer";
 import { addSeats } from "./seats";
 import { compacted } from "./sdp-receive";
+import { hearsStereo } from "./sdp-sound";
 
 /** It shares the link with the page itself, so it may take longer than a first offer otherwise. */
 const WITHIN_MS = 8_000;
@@ -38,7 +39,7 @@ export function headStart(link: PageLink, role: Role): void {
 }
 
 async function opened(pc: RTCPeerConnection, door: Door): Promise<Answered> {
-  await pc.setLocalDescription(await pc.createOffer());
+  await describe(pc, hearsStereo);
   const answered = await postOffer(door, compacted(pc.localDescription?.sdp ?? ""), WITHIN_MS);
   // Closed: whoever took it wants it no more, and ends the server's session too.
   if (pc.signalingState !== "closed") await pc.setRemoteDescription({ type: "answer", sdp: answered.sdp });

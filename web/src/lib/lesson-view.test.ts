@@ -86,7 +86,7 @@ test("slots outlive a reconnect of the socket, as the media does", () => {
 });
 
 test("omitted fields are false, off and unknown", () => {
-  expect(devicesOf(person("x"))).toEqual({ microphone: false, camera: false, screen: false });
+  expect(devicesOf(person("x"))).toEqual({ microphone: false, camera: false, screen: false, document: false });
   expect(receivingOf(person("x"))).toEqual({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null, saves_data: false });
 });
 

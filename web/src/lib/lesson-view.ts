@@ -114,7 +114,12 @@ export function midOf(slots: readonly Slot[], participant: string, kind: SourceK
 /** Devices with every field said, as omitted fields are false. */
 export function devicesOf(one: Participant): Required<Devices> {
   const said = one.devices ?? {};
-  return { microphone: said.microphone ?? false, camera: said.camera ?? false, screen: said.screen ?? false };
+  return {
+    microphone: said.microphone ?? false,
+    camera: said.camera ?? false,
+    screen: said.screen ?? false,
+    document: said.document ?? false,
+  };
 }
 
 /** What a participant receives, with every field said. */

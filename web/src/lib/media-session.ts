@@ -7,7 +7,7 @@ import type { IceServer } from "../generated/messages";
 import { ApiError, request } from "./api";
 import type { HeadStart } from "./head-start";
 import { type Effect, type Input, OFF, step } from "./media-state";
-import { type Answered, connection, postOffer, sendSdp } from "./offer";
+import { type Answered, connection, describe, postOffer, sendSdp } from "./offer";
 import { withoutSound } from "./sdp-receive";
 import { restartedAnswer, restartFragment, sessionId } from "./sdp";
 
@@ -22,6 +22,10 @@ export interface MediaPurpose {
   readonly headStart?: () => HeadStart | null;
   /** TURN servers for networks that let no UDP through; empty where the server has none. */
   readonly iceServers?: () => readonly IceServer[];
+  /** Every offer as the browser is to have it. */
+  readonly described?: (offer: string) => string;
+  /** Every answer as the browser is to have it. */
+  readonly accepted?: (answer: string) => string;
   /** What is posted of an offer; the browser keeps the whole. */
   readonly posted?: (offer: string) => string;
   /** Put the transceivers into a new connection. */
@@ -54,6 +58,9 @@ export class MediaSession {
   private answer = "";
   /** The server ends the session, so that an answer still under way must not be followed by a DELETE. */
   private serverEnds = false;
+  /** An answer is being taken anew; another change came meanwhile. */
+  private accepting = false;
+  private unaccepted = false;
   /** The session that the server closed last: perhaps before its own answer came. */
   private closed = "";
 
@@ -100,15 +107,46 @@ export class MediaSession {
     const sounds = pc.getTransceivers().filter((one) => one.receiver.track.kind === "audio" && one.direction === "recvonly");
     try {
       for (const one of sounds) one.direction = "inactive";
-      await pc.setLocalDescription(await pc.createOffer());
-      await pc.setRemoteDescription({ type: "answer", sdp: withoutSound(answer) });
+      await describe(pc, this.purpose.described);
+      await this.accept(pc, withoutSound(answer));
       for (const one of sounds) one.direction = "recvonly";
-      await pc.setLocalDescription(await pc.createOffer());
-      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      await describe(pc, this.purpose.described);
+      await this.accept(pc, answer);
     } catch {
       // Half way through it would be silent for good.
       if (this.pc.peek() === pc) this.renew();
     }
+  }
+
+  /**
+   * Take the answer anew, as `accepted` has it now: what a browser may send (one channel or two) changes without the server
+   * and without a new session. Does nothing while an offer is under way, whose answer will be taken so anyhow.
+   */
+  async acceptAgain(): Promise<void> {
+    this.unaccepted = true;
+    if (this.accepting) return;
+    this.accepting = true;
+    while (this.unaccepted) {
+      this.unaccepted = false;
+      await this.acceptOnce();
+    }
+    this.accepting = false;
+  }
+
+  private async acceptOnce(): Promise<void> {
+    const pc = this.pc.peek();
+    if (pc === null || this.answer === "" || pc.signalingState !== "stable") return;
+    try {
+      await describe(pc, this.purpose.described);
+      await this.accept(pc, this.answer);
+    } catch {
+      // Half way through it could be restarted no more.
+      if (this.pc.peek() === pc && pc.signalingState !== "stable") this.renew();
+    }
+  }
+
+  private accept(pc: RTCPeerConnection, answer: string): Promise<void> {
+    return pc.setRemoteDescription({ type: "answer", sdp: this.purpose.accepted?.(answer) ?? answer });
   }
 
   /** The server says that it closed session `id`. */
@@ -160,7 +198,7 @@ export class MediaSession {
       this.answer = answered.sdp;
       this.id.value = sessionId(this.resource);
       this.refusal.value = "";
-      if (early === null) await pc.setRemoteDescription({ type: "answer", sdp: answered.sdp });
+      if (early === null) await this.accept(pc, answered.sdp);
       if (this.pc.peek() !== pc) return;
       this.purpose.answered(pc);
       this.feed({ kind: "answered" });
@@ -178,7 +216,7 @@ export class MediaSession {
   private async offer(pc: RTCPeerConnection): Promise<Answered | null> {
     this.purpose.prepare(pc);
     // The server is ICE-lite and answers with its own address: our candidates are not needed, so no gathering.
-    await pc.setLocalDescription(await pc.createOffer());
+    await describe(pc, this.purpose.described);
     if (this.pc.peek() !== pc) return null;
     const door = { url: this.purpose.url(), token: this.purpose.token(), headers: this.purpose.headers?.() ?? {} };
     const { attempt } = this.state.peek();
@@ -197,7 +235,7 @@ export class MediaSession {
       return;
     }
     try {
-      await pc.setLocalDescription(await pc.createOffer({ iceRestart: true }));
+      await describe(pc, this.purpose.described, { iceRestart: true });
       const fragment = restartFragment(pc.localDescription?.sdp ?? "");
       const type = "application/trickle-ice-sdpfrag";
       const match = { "If-Match": this.etag };
@@ -207,7 +245,7 @@ export class MediaSession {
       if (answer === null) throw new Error("the answer to the restart holds no credentials");
       this.etag = response.headers.get("ETag") ?? this.etag;
       this.answer = answer;
-      await pc.setRemoteDescription({ type: "answer", sdp: answer });
+      await this.accept(pc, answer);
       this.watch(pc);
     } catch (error) {
       if (this.pc.peek() !== pc) return;

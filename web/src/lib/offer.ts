@@ -25,6 +25,21 @@ export function connection(iceServers: readonly IceServer[]): RTCPeerConnection 
   });
 }
 
+/** Make an offer and take it as the own description, with `change` made to it where the browser takes that. */
+export async function describe(pc: RTCPeerConnection, change?: (sdp: string) => string, options?: RTCOfferOptions): Promise<void> {
+  const offer = await pc.createOffer(options);
+  const sdp = change?.(offer.sdp ?? "");
+  if (sdp !== undefined && sdp !== offer.sdp) {
+    try {
+      await pc.setLocalDescription({ type: "offer", sdp });
+      return;
+    } catch {
+      // A browser that takes no changed description: its own will do.
+    }
+  }
+  await pc.setLocalDescription(offer);
+}
+
 /** Post an offer. Throws `ApiError`. */
 export async function postOffer(door: Door, offer: string, withinMs: number): Promise<Answered> {
   const response = await sendSdp("POST", ownOrigin(door.url), door.token, "application/sdp", offer, door.headers, withinMs);

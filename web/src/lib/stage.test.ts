@@ -53,3 +53,29 @@ test("the volunteer's stage: own screen, then a called classroom, then the own c
 test("the other volunteer is small beside the own stage", () => {
   expect(names(teacherStage("t1", { camera: true, screen: false }, SLOTS, [person("t2", CAMERA)]))).toEqual(["t1.camera", ["t2.camera"]]);
 });
+
+const DOCUMENT = { camera: true, screen: true, document: true };
+
+test("a document camera takes the stage, unless the volunteer prefers the face: then it stays beside it", () => {
+  const people = [person("t1", DOCUMENT)];
+  expect(names(classroomStage(SLOTS, people))).toEqual(["t1.screen", ["t1.camera"]]);
+  expect(names(classroomStage(SLOTS, people, "document"))).toEqual(["t1.screen", ["t1.camera"]]);
+  expect(names(classroomStage(SLOTS, people, "camera"))).toEqual(["t1.camera", ["t1.screen"]]);
+});
+
+test("a preferred face that is not there leaves the stage to the document", () => {
+  const people = [person("t1", { screen: true, document: true })];
+  expect(names(classroomStage(SLOTS, people, "camera"))).toEqual(["t1.screen", []]);
+});
+
+test("a shared screen stands whatever camera is preferred", () => {
+  expect(names(classroomStage(SLOTS, [person("t1", SCREEN)], "camera"))[0]).toBe("t1.screen");
+  expect(names(teacherStage("t1", SCREEN, [], [], "camera"))[0]).toBe("t1.screen");
+});
+
+test("the volunteer sees the own two cameras as the classrooms do", () => {
+  const own = { camera: true, screen: true, document: true };
+  expect(names(teacherStage("t1", own, [], [], "document"))).toEqual(["t1.screen", []]);
+  expect(names(teacherStage("t1", own, [], [], "camera"))).toEqual(["t1.camera", ["t1.screen"]]);
+  expect(names(teacherStage("t1", { ...own, camera: false }, [], [], "camera"))).toEqual(["t1.screen", []]);
+});

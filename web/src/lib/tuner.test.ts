@@ -77,3 +77,30 @@ test("a refusal is not repeated until something new is wanted", async () => {
   await settled();
   expect(sender.written).toHaveLength(1);
 });
+
+test("what the encoder gives up last is said once, and again when it changes", async () => {
+  const said: (string | undefined)[] = [];
+  let keep: RTCDegradationPreference | undefined;
+  const sender = {
+    getParameters: () => ({ encodings: [{ active: true }] }) as unknown as RTCRtpSendParameters,
+    setParameters: (all: RTCRtpSendParameters) => {
+      said.push((all as { degradationPreference?: string }).degradationPreference);
+      return Promise.resolve();
+    },
+  };
+  const tuner = new Tuner(sender, () => [{ active: true }], () => keep);
+  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+  tuner.tune();
+  await settle();
+  expect(said).toEqual([]);
+  keep = "maintain-resolution";
+  for (let i = 0; i < 3; i += 1) {
+    tuner.tune();
+    await settle();
+  }
+  expect(said).toEqual(["maintain-resolution"]);
+  keep = "balanced";
+  tuner.tune();
+  await settle();
+  expect(said).toEqual(["maintain-resolution", "balanced"]);
+});

@@ -16,11 +16,14 @@ const SAME = 1e-6;
 export class Tuner {
   private busy = false;
   private again = false;
+  private kept: RTCDegradationPreference | "" = "";
 
-  /** @param wishes what each negotiated encoding (by its rid, empty where it has none) should be now, in order */
+  /** @param wishes what each negotiated encoding (by its rid, empty where it has none) should be now, in order
+   *  @param keep what the encoder gives up last; undefined leaves that to the browser */
   constructor(
     private readonly sender: TunedSender,
     private readonly wishes: (rids: readonly string[]) => readonly Wish[],
+    private readonly keep: () => RTCDegradationPreference | undefined = () => undefined,
   ) {}
 
   /** Make it so, now or as soon as the change under way is done. */
@@ -37,7 +40,12 @@ export class Tuner {
     }
     const encodings = parameters.encodings ?? [];
     const wishes = this.wishes(encodings.map((one) => one.rid ?? ""));
-    if (!encodings.map((one, place) => fit(one, wishes[place] ?? {})).some((changed) => changed)) return;
+    // Browsers do not all tell what they keep, so what was last said counts.
+    const keep = this.keep() ?? "";
+    const other = keep !== this.kept;
+    if (!encodings.map((one, place) => fit(one, wishes[place] ?? {})).some((changed) => changed) && !other) return;
+    if (keep !== "") (parameters as { degradationPreference?: RTCDegradationPreference }).degradationPreference = keep;
+    this.kept = keep;
     this.busy = true;
     this.sender
       .setParameters(parameters)

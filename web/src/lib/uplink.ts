@@ -14,7 +14,7 @@ export const LEAST_PICTURE_BPS = 60_000;
 /** So long the link must be too thin before a picture goes: shorter dips are the estimate's own. */
 export const PAUSE_AFTER_MS = 4_000;
 /** With less than half of that beside the voice, the picture is already drowning it: no dip is as deep. */
-const DEEP_BPS = VOICE_BPS + LEAST_PICTURE_BPS / 2;
+const DEEP_BPS = LEAST_PICTURE_BPS / 2;
 export const PAUSE_DEEP_AFTER_MS = 2_000;
 /** After a return the estimate needs this long to find out what the link carries, as it saw only sound before. */
 export const TRY_MS = 8_000;
@@ -44,6 +44,8 @@ export interface UplinkSample {
   readonly atMs: number;
   /** What the browser believes the link to carry, bits per second; null where it does not say. */
   readonly availableBps: number | null;
+  /** What the own sound takes of the link, bits per second; left out: the plain voice. */
+  readonly soundBps?: number | undefined;
   /** A camera, or a screen, would be sent now if it may. */
   readonly camera: boolean;
   readonly screen: boolean;
@@ -89,8 +91,12 @@ export function uplinkStep(before: UplinkState, sample: UplinkSample): UplinkSta
   const state = { ...before, voice: voiceStep(before.voice, atMs, availableBps) };
   const sending = (sample.camera && state.rest === "none") || (sample.screen && state.rest !== "pictures");
   const next = state.rest === "none" ? settled(stepped(state, sample), atMs) : state;
-  if (sending && availableBps < VOICE_BPS + LEAST_PICTURE_BPS) return thinner(next, sample);
+  if (sending && availableBps < soundBps(sample) + LEAST_PICTURE_BPS) return thinner(next, sample);
   return roomier({ ...next, thinSinceMs: null }, sample);
+}
+
+function soundBps(sample: UplinkSample): number {
+  return sample.soundBps ?? VOICE_BPS;
 }
 
 /** A browser that does not tell is left to its own congestion control, and its camera to a middling rate. */
@@ -100,8 +106,9 @@ function untold(state: UplinkState, { atMs, camera }: UplinkSample): UplinkState
   return { ...state, step, thinSinceMs: null, roomSinceMs: null, climbSinceMs: since };
 }
 
-function thinner(state: UplinkState, { atMs, availableBps, camera }: UplinkSample): UplinkState {
-  const after = (availableBps ?? 0) < DEEP_BPS ? PAUSE_DEEP_AFTER_MS : PAUSE_AFTER_MS;
+function thinner(state: UplinkState, sample: UplinkSample): UplinkState {
+  const { atMs, availableBps, camera } = sample;
+  const after = (availableBps ?? 0) < soundBps(sample) + DEEP_BPS ? PAUSE_DEEP_AFTER_MS : PAUSE_AFTER_MS;
   const since = state.thinSinceMs ?? atMs;
   const trying = state.backAtMs !== null && atMs - state.backAtMs < TRY_MS;
   if (trying || atMs - since < after) return { ...state, thinSinceMs: since, roomSinceMs: null };
@@ -120,9 +127,10 @@ function thinner(state: UplinkState, { atMs, availableBps, camera }: UplinkSampl
 
 /** With nothing but sound on it a link shows little of what it could carry: room is that the sound fits. What a picture
  *  does to it is seen when it is tried. */
-function roomier(state: UplinkState, { atMs, availableBps }: UplinkSample): UplinkState {
+function roomier(state: UplinkState, sample: UplinkSample): UplinkState {
+  const { atMs, availableBps } = sample;
   if (state.rest === "none") return { ...state, roomSinceMs: null };
-  if ((availableBps ?? 0) < VOICE_BPS || state.voice.low) return { ...state, roomSinceMs: null };
+  if ((availableBps ?? 0) < soundBps(sample) || state.voice.low) return { ...state, roomSinceMs: null };
   const since = state.roomSinceMs ?? atMs;
   if (atMs - since < state.patienceMs) return { ...state, roomSinceMs: since };
   return { ...state, rest: state.rest === "pictures" ? "camera" : "none", roomSinceMs: null, backAtMs: atMs };
@@ -134,8 +142,9 @@ function settled(state: UplinkState, atMs: number): UplinkState {
 }
 
 /** The limit of a camera without layers: down at once to what is left, up one step at a time while one is sent. */
-function stepped(state: UplinkState, { atMs, availableBps, camera }: UplinkSample): UplinkState {
-  const left = (availableBps ?? 0) - VOICE_BPS;
+function stepped(state: UplinkState, sample: UplinkSample): UplinkState {
+  const { atMs, availableBps, camera } = sample;
+  const left = (availableBps ?? 0) - soundBps(sample);
   const fits = STEPS_BPS.reduce((best, bps, place) => (bps <= left ? place : best), 0);
   if (fits < state.step) return { ...state, step: fits, climbSinceMs: null, fresh: false };
   // What a link holds shows only while something is sent.

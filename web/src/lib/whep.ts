@@ -8,6 +8,7 @@ import { takeHeadStart } from "./head-start";
 import { MediaSession } from "./media-session";
 import { addSeats } from "./seats";
 import { compacted } from "./sdp-receive";
+import { hearsStereo } from "./sdp-sound";
 
 export interface Seat {
   readonly mid: string;
@@ -29,6 +30,7 @@ export class Subscriber {
       headers: () => door().headers,
       iceServers,
       headStart: takeHeadStart,
+      described: hearsStereo,
       posted: compacted,
       prepare: addSeats,
       answered: (pc) => {

@@ -11,8 +11,11 @@ import { browserOf } from "./devices";
 import { ALL_ALLOWED, attempts, type Budget, type Budgets, type Line, LINES, shapes, type Wanted } from "./encodings";
 import { MediaSession } from "./media-session";
 import { preferredCodecs } from "./sdp";
+import { sendsStereo } from "./sdp-sound";
 import { Tuner } from "./tuner";
 import { allowed, UPLINK, uplinkStep } from "./uplink";
+import type { ModePlan } from "./modes";
+import { onTheWire, SOUND, soundStep } from "./uplink-sound";
 import { availableBps } from "./uplink-stats";
 
 export { CLASSROOM_BUDGETS, TEACHER_BUDGETS } from "./encodings";
@@ -35,6 +38,9 @@ export class Publisher {
   private tuners: Tuner[] = [];
   private wanted: Wanted = {};
   private timer = 0;
+  /** The kind of lesson; null is plain speech. */
+  private plan: ModePlan | null = null;
+  private sound = SOUND;
 
   constructor(
     url: () => string,
@@ -46,6 +52,9 @@ export class Publisher {
       url,
       token,
       iceServers,
+      // The server is told, and so answers, what is sent; changes within a session are the browser's alone.
+      posted: (offer) => sendsStereo(offer, this.stereoBps()),
+      accepted: (answer) => sendsStereo(answer, this.stereoBps()),
       prepare: (pc) => this.prepare(pc),
       answered: () => this.answered(),
     });
@@ -54,10 +63,36 @@ export class Publisher {
   /** Send `track` as `kind` from now on; null sends nothing. The track stays the caller's to stop. */
   setTrack(kind: SourceKind, track: MediaStreamTrack | null): void {
     this.tracks[kind] = track;
-    hint(kind, track);
+    hint(kind, track, this.plan);
     this.place(kind, track);
     if (kind === "microphone") this.place("thin", this.thinWanted() ? track : null);
     this.tune();
+  }
+
+  /** Send as this kind of lesson wants it from now on, in the same session. Capturing so is the caller's. */
+  applyMode(plan: ModePlan): void {
+    const stereo = this.plan?.stereo ?? false;
+    this.plan = plan;
+    this.sound = SOUND;
+    for (const kind of ["microphone", "camera"] as const) hint(kind, this.tracks[kind] ?? null, plan);
+    this.tune();
+    if (plan.stereo !== stereo) void this.session.acceptAgain();
+  }
+
+  /** The capture of a camera has changed its size. */
+  resized(): void {
+    this.tune();
+  }
+
+  private stereoBps(): number | null {
+    return this.plan?.stereo === true ? this.plan.soundBps[0] : null;
+  }
+
+  private budgetOf(line: Line): Budget | undefined {
+    const own = this.budgets[line];
+    if (own === undefined || this.plan === null) return own;
+    if (line === "camera") return this.plan.camera;
+    return line === "microphone" ? { bitsPerSecond: this.plan.soundBps[this.sound.place] ?? own.bitsPerSecond } : own;
   }
 
   /** The server says which layers of a source somebody takes; what rests wakes at once when it is wanted. */
@@ -85,7 +120,7 @@ export class Publisher {
     // What was wanted of the last session is over: all pictures are sent, and no thin voice, until the server says more.
     this.wanted = {};
     for (const line of LINES) {
-      const budget = this.budgets[line];
+      const budget = this.budgetOf(line);
       if (budget === undefined) continue;
       const track = line === "thin" ? null : (this.tracks[line] ?? null);
       const transceiver = addTransceiver(pc, line, budget, track);
@@ -98,12 +133,14 @@ export class Publisher {
   private answered(): void {
     for (const line of LINES) {
       const sender = this.senders[line];
-      const budget = this.budgets[line];
-      if (sender === undefined || budget === undefined) continue;
+      const given = this.budgets[line];
+      if (sender === undefined || given === undefined) continue;
+      const budget = (): Budget => this.budgetOf(line) ?? given;
       if (line === "camera" || line === "screen") {
-        this.tuners.push(new Tuner(sender, (rids) => this.shapesOf(line, budget, rids)));
+        const keep = (): RTCDegradationPreference | undefined => (line === "camera" ? this.plan?.keep : undefined);
+        this.tuners.push(new Tuner(sender, (rids) => this.shapesOf(line, budget(), rids), keep));
       } else {
-        this.tuners.push(new Tuner(sender, (rids) => rids.map(() => ({ active: true, maxBitrate: this.soundBps(budget) }))));
+        this.tuners.push(new Tuner(sender, (rids) => rids.map(() => ({ active: true, maxBitrate: this.soundBps(budget()) }))));
       }
     }
     this.tune();
@@ -139,9 +176,12 @@ export class Publisher {
       const bps = availableBps(await pc.getStats());
       if (this.session.pc.peek() !== pc) return;
       this.availableBps.value = bps;
+      const rates = this.plan?.soundBps ?? [];
+      if (rates.length > 1) this.sound = soundStep(this.sound, rates, performance.now(), bps);
       this.uplink.value = uplinkStep(this.uplink.peek(), {
         atMs: performance.now(),
         availableBps: bps,
+        soundBps: rates.length > 1 ? onTheWire(rates[this.sound.place] ?? 0) : undefined,
         camera: (this.tracks.camera ?? null) !== null && this.takes("camera"),
         screen: (this.tracks.screen ?? null) !== null && this.takes("screen"),
       });
@@ -183,8 +223,10 @@ function preferCodecs(transceiver: RTCRtpTransceiver): void {
   }
 }
 
-/** Tell the encoder what it looks at: a screen must stay sharp, a camera must stay fluent. */
-function hint(kind: SourceKind, track: MediaStreamTrack | null): void {
+/** Tell the encoder what it looks at: a screen must stay sharp, a camera must stay fluent, unless the lesson is of a kind
+ *  that wants it otherwise. */
+function hint(kind: SourceKind, track: MediaStreamTrack | null, plan: ModePlan | null): void {
   if (track === null || !("contentHint" in track)) return;
-  track.contentHint = kind === "microphone" ? "speech" : kind === "screen" ? "detail" : "motion";
+  if (kind === "microphone") track.contentHint = plan?.stereo === true ? "music" : "speech";
+  else track.contentHint = kind === "screen" ? "detail" : (plan?.hint ?? "motion");
 }

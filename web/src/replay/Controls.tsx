@@ -48,6 +48,7 @@ export function Controls({ controller, moments, fullscreen }: ControlsProps): JS
         <span class="replay-space" />
         <Volume controller={controller} />
         <Speed controller={controller} />
+        <Light controller={controller} />
         <Button
           label={t(fullscreen.on ? "replay.full.exit" : "replay.full")}
           icon={fullscreen.on ? "fullscreen-exit" : "fullscreen"}
@@ -109,6 +110,23 @@ function Volume({ controller }: { controller: Controller }): JSX.Element {
         onInput={(event) => controller.setVolume(Number(event.currentTarget.value))}
       />
     </span>
+  );
+}
+
+/** For who pays by the megabyte: sound, slides and strokes without the film. */
+function Light({ controller }: { controller: Controller }): JSX.Element | null {
+  if (controller.replay.value.light === null) return null;
+  const light = controller.light.value;
+  return (
+    <Button
+      label={t("replay.light")}
+      look="quiet"
+      pressed={light}
+      hint={t("replay.light.hint")}
+      onPress={() => controller.setLight(!light)}
+      class="replay-light"
+      test="light"
+    />
   );
 }
 

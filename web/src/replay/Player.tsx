@@ -68,7 +68,7 @@ function Stage({ controller, onDoublePress }: { controller: Controller; onDouble
   const small = (big === null ? 0 : 1) + near.filter((clip) => clip.id !== big && on.indexOf(clip.id) >= 0).length;
   return (
     <div
-      class={`replay-stage${small > 0 ? " has-strip" : ""}`}
+      class={`replay-stage${small > 0 ? " has-strip" : ""}${controller.light.value ? " is-light" : ""}`}
       data-test="stage"
       role="group"
       aria-label={t("stage")}
@@ -84,6 +84,12 @@ function Stage({ controller, onDoublePress }: { controller: Controller; onDouble
           place={on.indexOf(clip.id) < 0 ? "hidden" : clip.id === big ? "big" : "small"}
         />
       ))}
+      {controller.light.value && (
+        <p class="replay-light-stage" data-test="light-stage">
+          <Icon name="sound" />
+          {t("replay.light.stage")}
+        </p>
+      )}
       <BigPlay controller={controller} />
       <Message controller={controller} />
     </div>

@@ -5,7 +5,7 @@ import { batch, signal } from "@preact/signals";
 import type { Replay } from "../lib/api";
 import { recall, remember } from "../lib/storage";
 import { Feed } from "./feed";
-import { nextSpeed, placeIn, speedFrom, withPlace } from "./memory";
+import { type Connection, lightFrom, nextSpeed, placeIn, speedFrom, withPlace } from "./memory";
 import { sameList } from "./model";
 import { FRESH, LIVE_EDGE_S, type SyncState, isNear, isOn, liveTarget, possibleRate, steer } from "./sync";
 
@@ -19,6 +19,8 @@ const KEEP_PLACE_MS = 5000;
 const WAIT_SAID_MS = 600;
 /** Data fetched ahead of a clip: less than for the lesson itself, which goes first. */
 const CLIP_AHEAD_S = 15;
+/** Sound alone is fetched further ahead: half a megabyte that carries a viewer through two minutes without network. */
+const LIGHT_AHEAD_S = 120;
 /** A nudge smaller than this is not worth touching the element. */
 const RATE_STEP = 0.004;
 
@@ -47,6 +49,8 @@ export class Controller {
   readonly speed = signal(speedFrom(recall("replay.speed")));
   readonly volume = signal(volumeFrom(recall("replay.volume")));
   readonly muted = signal(false);
+  /** Whether the light replay is played: sound alone, everyone's mixed, so that no clip is fetched. The stage is free. */
+  readonly light = signal(false);
   /** Ids of the clips that are on now and have a picture. */
   readonly on = signal<readonly string[]>([]);
   /** Ids of the clips whose elements should exist. */
@@ -74,6 +78,8 @@ export class Controller {
     this.resumed_s = placeIn(recall("replay.places"), first.lesson.id);
     this.position_s.value = this.resumed_s;
     this.end_s.value = first.recording.duration_s;
+    const { connection } = navigator as Navigator & { connection?: Connection };
+    this.light.value = first.light !== null && lightFrom(recall("replay.light"), connection);
     this.near.value = this.nearNow();
   }
 
@@ -84,23 +90,45 @@ export class Controller {
 
   /** Take the element of the main picture; returns how to give it back. */
   attachMain(video: HTMLVideoElement): () => void {
-    const url = this.replay.peek().main?.url ?? "";
-    const feed = new Feed({
-      video,
-      url,
-      start_s: this.position_s.peek(),
-      renew: async () => (await this.renew())?.main?.url ?? null,
-      onTrouble: (trouble) => (this.trouble.value = trouble),
-      onEnd: (end_s) => (this.end_s.value = end_s),
-    });
-    this.main = { video, feed };
+    this.main = { video, feed: this.feedMain(video) };
     this.applyVolume();
     video.addEventListener("ended", this.onEnded);
     return () => {
       video.removeEventListener("ended", this.onEnded);
-      feed.close();
+      this.main?.feed.close();
       this.main = null;
     };
+  }
+
+  /** Fill the main element with the rendition that is chosen, from the present place on. */
+  private feedMain(video: HTMLVideoElement): Feed {
+    const rendition = this.light.peek() ? "light" : "main";
+    return new Feed({
+      video,
+      url: this.replay.peek()[rendition]?.url ?? "",
+      start_s: this.position_s.peek(),
+      renew: async () => (await this.renew())?.[rendition]?.url ?? null,
+      onTrouble: (trouble) => (this.trouble.value = trouble),
+      onEnd: (end_s) => (this.end_s.value = end_s),
+      ...(rendition === "light" ? { ahead_s: LIGHT_AHEAD_S } : {}),
+    });
+  }
+
+  /** Change to the light replay or back, at the same place, and remember the choice. Called from a press. */
+  setLight(light: boolean): void {
+    if (light === this.light.peek() || (light && this.replay.peek().light === null)) return;
+    remember("replay.light", light ? "on" : "off");
+    batch(() => {
+      this.light.value = light;
+      this.near.value = this.nearNow();
+    });
+    this.stalledAt = null;
+    this.lastTime = -1;
+    if (this.main === null) return;
+    const { video, feed } = this.main;
+    feed.close();
+    this.main = { video, feed: this.feedMain(video) };
+    if (this.playing.peek()) this.start(video);
   }
 
   /** Take the element of a clip; returns how to give it back. */
@@ -253,16 +281,17 @@ export class Controller {
 
   private nearNow(): readonly string[] {
     const at_s = this.position_s.peek();
+    const clips = this.light.peek() ? [] : this.replay.peek().clips;
     return sameList(
       this.near.peek(),
-      this.replay.peek().clips.filter((clip) => isNear(clip, at_s)).map((clip) => clip.id),
+      clips.filter((clip) => isNear(clip, at_s)).map((clip) => clip.id),
     );
   }
 
   /** One turn: read the main picture, correct speed and clips, and publish what is drawn. */
   private tick(): void {
     if (this.main === null) return;
-    const { video } = this.main;
+    const { video, feed } = this.main;
     const now_ms = performance.now();
     const wants = this.playing.peek();
     if (wants && video.paused && video.readyState > 0 && !video.ended) this.start(video);
@@ -272,7 +301,7 @@ export class Controller {
     const running = wants && !video.paused && !video.seeking && video.readyState >= 3;
     this.noticeStall(video, wants, now_ms);
     batch(() => {
-      if (!this.dragging && video.readyState > 0) this.position_s.value = video.currentTime;
+      if (!this.dragging && video.readyState > 0 && feed.inPlace) this.position_s.value = video.currentTime;
       this.buffered.value = sameRanges(this.buffered.peek(), ranges(video));
       this.near.value = this.nearNow();
       this.on.value = sameList(this.on.peek(), this.steerClips({ position_s: video.currentTime, running, rate }, now_ms));

@@ -63,6 +63,11 @@ export class Feed {
     return this.end_s;
   }
 
+  /** Whether the element has come to where it was to begin: until then its time says nothing. */
+  get inPlace(): boolean {
+    return this.placed && (this.place_s < 1 || this.options.video.currentTime > 0);
+  }
+
   /** Stop and let the element go. */
   close(): void {
     this.closed = true;

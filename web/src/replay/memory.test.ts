@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SPEEDS, nextSpeed, placeIn, speedFrom, withPlace } from "./memory";
+import { SPEEDS, lightFrom, nextSpeed, placeIn, speedFrom, withPlace } from "./memory";
 
 test("going on starts two seconds before the place", () => {
   const stored = withPlace(null, "a", 125, 3600, false, 1);
@@ -43,4 +43,21 @@ test("speeds go up and down one by one and stop at the ends", () => {
   while (nextSpeed(speed, 1) !== speed) seen.push((speed = nextSpeed(speed, 1)));
   expect(seen).toEqual([...SPEEDS]);
   expect(nextSpeed(0.75, -1)).toBe(0.75);
+});
+
+test("the light replay is as this viewer chose it, and else for those whose data are dear or slow", () => {
+  expect(lightFrom(null, undefined)).toBe(false);
+  expect(lightFrom(null, {})).toBe(false);
+  expect(lightFrom(null, { effectiveType: "4g" })).toBe(false);
+  expect(lightFrom(null, { effectiveType: "4g", saveData: true })).toBe(true);
+  for (const effectiveType of ["slow-2g", "2g", "3g"]) {
+    expect(lightFrom(null, { effectiveType })).toBe(true);
+    expect(lightFrom("off", { effectiveType, saveData: true })).toBe(false);
+  }
+  expect(lightFrom("on", { effectiveType: "4g" })).toBe(true);
+  expect(lightFrom("spoilt", undefined)).toBe(false);
+});
+
+test("speeds go from three quarters to twice", () => {
+  expect(SPEEDS).toEqual([0.75, 1, 1.25, 1.5, 2]);
 });

@@ -54,6 +54,19 @@ export function speedFrom(stored: string | null): number {
   return SPEEDS.find((speed) => String(speed) === stored) ?? 1;
 }
 
+/** What some browsers tell of the way to the Internet (Network Information API). */
+export interface Connection {
+  readonly saveData?: boolean;
+  readonly effectiveType?: string;
+}
+
+/** Whether to begin with the light replay: as this viewer chose the last time, else where data are dear or come slowly. */
+export function lightFrom(stored: string | null, connection: Connection | undefined): boolean {
+  if (stored === "on" || stored === "off") return stored === "on";
+  if (connection === undefined) return false;
+  return connection.saveData === true || ["slow-2g", "2g", "3g"].indexOf(connection.effectiveType ?? "") >= 0;
+}
+
 /** The next speed up (`1`) or down (`-1`); the last one stays. */
 export function nextSpeed(speed: number, direction: 1 | -1): number {
   const at = SPEEDS.findIndex((one) => one >= speed);

@@ -10,6 +10,7 @@ function replay(state: State, recording: Recording, main = true, clips: Replay["
     lesson: { id: "l", title: "", language: "", state, started_at_ms: null },
     recording: { state: recording, duration_s: 100, bytes: 0, problem: "" },
     main: main ? { url: "/media/l/main.m3u8" } : null,
+    light: null,
     parts: [
       { starts_at_s: 0, duration_s: 50, began_at_ms: 1 },
       { starts_at_s: 50, duration_s: 50, began_at_ms: 9 },

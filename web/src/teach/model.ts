@@ -1,15 +1,17 @@
 /** What the teach page does: own devices, what is sent, and the orders to the lesson. The view reads its signals; it draws
  * nothing itself. */
 
-import { computed, effect, type Signal, signal } from "@preact/signals";
-import { askForBoth, canCapture, captureScreen, type DeviceList, listDevices, NO_DEVICES, TEACHER_PICTURE, troubleOf } from "../lib/devices";
+import { batch, computed, effect, type Signal, signal } from "@preact/signals";
+import { askForBoth, canCapture, captureDocument, captureScreen, type DeviceList, listDevices, NO_DEVICES, TEACHER_PICTURE, troubleOf } from "../lib/devices";
 import { Capture, NONE, permission } from "../lib/capture";
 import type { PageLink } from "../lib/api";
 import { LevelMeter } from "../lib/level";
 import { LivePage } from "../lib/live-page";
 import { recall, remember } from "../lib/storage";
-import { teacherStage, type Source } from "../lib/stage";
+import { type Prefer, teacherStage, type Source } from "../lib/stage";
 import { Publisher, TEACHER_BUDGETS } from "../lib/whip";
+import type { Mode } from "../generated/messages";
+import { planOf } from "../lib/modes";
 import { keepScreenOn } from "../lib/wake-lock";
 import { RoomsModel } from "./class/model";
 import { uplinkSentence } from "./words";
@@ -24,6 +26,12 @@ export class TeachModel {
   readonly devices = signal<DeviceList>(NO_DEVICES);
   readonly screen = signal<MediaStreamTrack | null>(null);
   readonly screenFailed = signal(false);
+  /** What is shared as a screen is a second camera, over a book or a drawing. */
+  readonly document = signal(false);
+  readonly documentFailed = signal(false);
+  /** Which of the own cameras is to stand on the stage; said by the lesson (`stage_shown`). */
+  readonly prefer = signal<Prefer>("");
+  readonly mode = signal<Mode>("speech");
   /** The browser is asking for permission at this moment. */
   readonly asking = signal(false);
   readonly muted = signal(recall("muted") === "yes");
@@ -42,9 +50,10 @@ export class TeachModel {
   readonly stage = computed(() =>
     teacherStage(
       this.page.view.value?.you ?? "",
-      { camera: this.camera.track.value !== null, screen: this.screen.value !== null },
+      { camera: this.camera.track.value !== null, screen: this.screen.value !== null, document: this.document.value },
       this.page.slots.value,
       this.page.view.value?.participants ?? [],
+      this.prefer.value,
     ),
   );
   /** The camera's picture is sent: there is one, and the link has room for it. */
@@ -140,20 +149,55 @@ export class TeachModel {
     if (this.camera.chosen.peek() === NONE) await this.camera.choose("");
   }
 
+  /** Capture and send as this kind of lesson wants it, in the same session (`mode_set`). */
+  async applyMode(mode: Mode): Promise<void> {
+    if (mode === this.mode.peek()) return;
+    this.mode.value = mode;
+    const plan = planOf(mode);
+    this.publisher.applyMode(plan);
+    await Promise.all([this.microphone.adjust(plan.capture), this.camera.adjust(plan.capture)]);
+    this.publisher.resized();
+  }
+
+  /** Share the picture of a second camera, in place of a screen. */
+  async showDocument(device: string): Promise<void> {
+    this.documentFailed.value = false;
+    try {
+      this.share(await captureDocument(device), true);
+    } catch (error) {
+      this.documentFailed.value = troubleOf(error) !== "refused";
+    }
+  }
+
+  hideDocument(): void {
+    if (this.document.peek()) this.share(null, false);
+  }
+
+  private share(track: MediaStreamTrack | null, document: boolean): void {
+    const before = this.screen.peek();
+    if (before !== null) {
+      before.onended = null;
+      before.stop();
+    }
+    if (track !== null) {
+      track.onended = () => {
+        if (this.screen.peek() === track) this.share(null, false);
+      };
+    }
+    batch(() => {
+      this.screen.value = track;
+      this.document.value = document;
+    });
+  }
+
   async toggleScreen(): Promise<void> {
-    const shared = this.screen.peek();
     this.screenFailed.value = false;
-    if (shared !== null) {
-      shared.stop();
-      this.screen.value = null;
+    if (this.screen.peek() !== null && !this.document.peek()) {
+      this.share(null, false);
       return;
     }
     try {
-      const track = await captureScreen();
-      track.onended = () => {
-        if (this.screen.peek() === track) this.screen.value = null;
-      };
-      this.screen.value = track;
+      this.share(await captureScreen(), false);
     } catch (error) {
       // Whoever closes the browser's own picker has changed their mind: nothing to say.
       this.screenFailed.value = troubleOf(error) !== "refused";
@@ -187,9 +231,10 @@ export class TeachModel {
   }
 
   private async askOnce(): Promise<void> {
+    const { capture } = planOf(this.mode.peek());
     try {
-      for (const track of await askForBoth(TEACHER_PICTURE)) {
-        (track.kind === "audio" ? this.microphone : this.camera).adopt(track);
+      for (const track of await askForBoth(capture.picture, capture.sound)) {
+        (track.kind === "audio" ? this.microphone : this.camera).adopt(track, capture);
       }
     } catch (error) {
       const trouble = troubleOf(error);
@@ -232,6 +277,7 @@ export class TeachModel {
           microphone: this.joined.value && this.microphone.track.value !== null && this.speaking.value,
           camera: this.joined.value && this.cameraSent.value,
           screen: this.joined.value && this.screenSent.value,
+          document: this.joined.value && this.screenSent.value && this.document.value,
         },
       });
     });
@@ -243,8 +289,7 @@ export class TeachModel {
       this.ending.value = false;
       this.microphone.close();
       this.camera.close();
-      this.screen.peek()?.stop();
-      this.screen.value = null;
+      this.share(null, false);
     });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.plugged());
   }

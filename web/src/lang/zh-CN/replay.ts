@@ -38,6 +38,10 @@ export default {
   "replay.speed": "播放速度",
   "replay.speed.hint": "播放速度（按 < 或 > 改变）",
   "replay.speed.times": "{speed} 倍",
+  // The button for who pays by the megabyte, its hint, and the stage while no slide is shown.
+  "replay.light": "省流量",
+  "replay.light.hint": "省流量播放：只有声音和课件，没有视频（40 分钟约 8 MB）",
+  "replay.light.stage": "省流量播放：声音和课件",
   "replay.full": "全屏",
   "replay.full.exit": "退出全屏",
   // The list of moments, and one moment of each kind.

@@ -1,0 +1,298 @@
+"""What came of a lesson, from its timeline: who attended and how long, what each room got, questions and answers.
+
+Pure: the log in, one `LessonReport` out, or the same as a table for spreadsheets. Knows no file and no database.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from liveclass.lesson import events as e
+from liveclass.lesson.board import Board
+from liveclass.lesson.messages import LessonInfo
+
+RUNGS = ("full", "reduced", "screen", "sound", "thin", "reconnecting")
+"""What a room may have got, from the top, as in `messages.Rung`."""
+
+
+class RoomReport(Struct):
+    """One classroom. Times in seconds within the lesson, from its start to its end.
+
+    Attributes:
+        first_at_ms: when it was first there during the lesson, milliseconds since 1970; null: never.
+        heads: pupils as last said; null: never said.
+        rungs_s: how long it got what, by rung.
+        behind_s: how long it caught up from the recording; `most_behind_s` the furthest.
+        signs: how often it gave each sign.
+    """
+
+    participant: str
+    name: str
+    present_s: float = 0.0
+    first_at_ms: int | None = None
+    last_at_ms: int | None = None
+    heads: int | None = None
+    called: int = 0
+    called_s: float = 0.0
+    hands: int = 0
+    signs: dict[str, int] = {}
+    rungs_s: dict[str, float] = {}
+    behind_s: float = 0.0
+    most_behind_s: int = 0
+    answered: int = 0
+
+
+class VolunteerReport(Struct):
+    participant: str
+    name: str
+    present_s: float = 0.0
+
+
+class LessonReport(Struct, frozen=True):
+    """The whole. `polls` are those of the lesson with what each room answered; `slides` how often a page was shown."""
+
+    lesson: LessonInfo
+    started_at_ms: int | None
+    ended_at_ms: int | None
+    duration_s: float
+    heads: int
+    rooms: list[RoomReport]
+    volunteers: list[VolunteerReport]
+    polls: list[e.Poll]
+    marks: list[str]
+    slides: int
+    chat_lines: int
+
+
+class _Person:
+    """Somebody while the log is read: what is running, and since when."""
+
+    def __init__(self, name: str, role: str) -> None:
+        self.name = name
+        self.role = role
+        self.here = False
+        self.called = False
+        self.rung = ""
+        self.behind = False
+
+
+class Reporter:
+    """Reads a log once, event by event.
+
+    Args:
+        info: of the lesson.
+    """
+
+    def __init__(self, info: LessonInfo) -> None:
+        self._info = info
+        self._people: dict[str, _Person] = {}
+        self._rooms: dict[str, RoomReport] = {}
+        self._volunteers: dict[str, VolunteerReport] = {}
+        self._polls: dict[str, e.Poll] = {}
+        self._board = Board()
+        self._started: int | None = None
+        self._ended: int | None = None
+        self._at_ms = 0
+        self._taught: set[str] = set()
+        self._marks: list[str] = []
+        self._slides = 0
+        self._chat = 0
+
+    def take(self, happened: e.Happened) -> None:
+        """One event, in the order of the log."""
+        self._pass(happened.at_ms)
+        self._board.apply(happened)
+        # The board forgets old questions; the report has all of them.
+        if isinstance(happened.event, e.PollOpened | e.PollAnswered | e.PollClosed | e.PollRevealed):
+            poll = self._board.polls.get(happened.event.poll)
+            if poll is not None:
+                self._polls[poll.poll] = poll
+        match happened.event:
+            case e.LessonBegan():
+                self._started = self._started or happened.at_ms
+                self._seen()
+            case e.LessonOver():
+                self._ended = happened.at_ms
+            case e.Joined(who, name, role):
+                person = self._people.setdefault(who, _Person(name, role))
+                person.name, person.role, person.here = name, role, True
+                if role == "classroom":
+                    self._rooms.setdefault(who, RoomReport(who, name)).name = name
+                else:
+                    self._volunteers.setdefault(who, VolunteerReport(who, name)).name = name
+                self._seen()
+            case e.Left(who):
+                if who in self._people:
+                    person = self._people[who]
+                    person.here, person.rung, person.behind = False, "", False
+            case e.Called(who):
+                if who in self._people:
+                    self._people[who].called = True
+                if who in self._rooms:
+                    self._rooms[who].called += 1
+            case e.CallEnded(who):
+                if who in self._people:
+                    self._people[who].called = False
+            case e.Received(who, rung, behind_s):
+                if who in self._people:
+                    self._people[who].rung, self._people[who].behind = rung, behind_s > 0
+                if who in self._rooms:
+                    room = self._rooms[who]
+                    room.most_behind_s = max(room.most_behind_s, behind_s)
+            case e.HeadsSet(who, heads):
+                if who in self._rooms:
+                    self._rooms[who].heads = heads
+            case e.HandRaised(who):
+                if who in self._rooms:
+                    self._rooms[who].hands += 1
+            case e.SignGiven(who, sign):
+                if who in self._rooms and sign:
+                    signs = self._rooms[who].signs
+                    signs[sign] = signs.get(sign, 0) + 1
+            case e.Marked(text):
+                self._marks.append(text)
+            case e.StageShown(stage="page"):
+                self._slides += 1
+            case e.Said():
+                self._chat += 1
+
+    def report(self, now_ms: int) -> LessonReport:
+        """What has come of it so far; of a lesson that runs, up to now.
+
+        Args:
+            now_ms: milliseconds since 1970.
+        """
+        if self._started is not None and self._ended is None:
+            self._pass(max(now_ms, self._at_ms))
+        for room in self._rooms.values():
+            room.answered = sum(any(a.participant == room.participant for a in p.answers) for p in self._polls.values())
+        end = self._ended if self._ended is not None else self._at_ms
+        attended = [room for room in self._rooms.values() if room.first_at_ms is not None or self._started is None]
+        return LessonReport(
+            lesson=self._info,
+            started_at_ms=self._started,
+            ended_at_ms=self._ended,
+            duration_s=0.0 if self._started is None else (end - self._started) / 1000,
+            heads=sum(room.heads or 0 for room in attended),
+            rooms=sorted(attended, key=lambda room: room.name),
+            volunteers=[
+                one for one in self._volunteers.values() if one.participant in self._taught or not self._started
+            ],
+            polls=list(self._polls.values()),
+            marks=self._marks,
+            slides=self._slides,
+            chat_lines=self._chat,
+        )
+
+    def _pass(self, at_ms: int) -> None:
+        """Time goes by: whatever runs lasts that much longer, within the lesson."""
+        span_s = (at_ms - self._at_ms) / 1000 if self._at_ms else 0.0
+        self._at_ms = at_ms
+        if self._started is None or self._ended is not None or span_s <= 0:
+            return
+        for who, person in self._people.items():
+            if not person.here:
+                continue
+            room = self._rooms.get(who)
+            if room is None:
+                self._volunteers[who].present_s += span_s
+                continue
+            room.present_s += span_s
+            room.last_at_ms = at_ms
+            room.called_s += span_s if person.called else 0.0
+            room.behind_s += span_s if person.behind else 0.0
+            if person.rung:
+                room.rungs_s[person.rung] = room.rungs_s.get(person.rung, 0.0) + span_s
+
+    def _seen(self) -> None:
+        if self._started is None or self._ended is not None:
+            return
+        for who, person in self._people.items():
+            room = self._rooms.get(who)
+            if not person.here:
+                continue
+            if room is None:
+                self._taught.add(who)
+            elif room.first_at_ms is None:
+                room.first_at_ms = self._at_ms
+
+
+def report_of(info: LessonInfo, past: Iterable[e.Happened], now_ms: int) -> LessonReport:
+    """The report of a whole log. `now_ms`: milliseconds since 1970."""
+    reporter = Reporter(info)
+    for happened in past:
+        reporter.take(happened)
+    return reporter.report(now_ms)
+
+
+def as_csv(report: LessonReport) -> str:
+    """The rooms as a table: one line each, minutes with one decimal, times in UTC, and a column for each choice of each
+    question. Begins with a byte order mark, without which spreadsheets take Chinese for something else."""
+    out = io.StringIO()
+    table = csv.writer(out)
+    questions = [
+        (poll, number, letter) for number, poll in enumerate(report.polls, 1) for letter in range(len(poll.choices))
+    ]
+    table.writerow(
+        [
+            "lesson",
+            "classroom",
+            "pupils",
+            "first_seen",
+            "last_seen",
+            "minutes",
+            *(f"minutes_{rung}" for rung in RUNGS),
+            "minutes_behind",
+            "furthest_behind_s",
+            "times_called",
+            "minutes_called",
+            "hands",
+            "signs",
+            "questions_answered",
+            *(f"question_{number}_{chr(65 + letter)}" for _, number, letter in questions),
+        ]
+    )
+    for room in report.rooms:
+        table.writerow(
+            [
+                _cell(report.lesson.title),
+                _cell(room.name),
+                "" if room.heads is None else room.heads,
+                _time(room.first_at_ms),
+                _time(room.last_at_ms),
+                _minutes(room.present_s),
+                *(_minutes(room.rungs_s.get(rung, 0.0)) for rung in RUNGS),
+                _minutes(room.behind_s),
+                room.most_behind_s,
+                room.called,
+                _minutes(room.called_s),
+                room.hands,
+                " ".join(f"{sign}:{count}" for sign, count in sorted(room.signs.items())),
+                room.answered,
+                *(_count(poll, room.participant, letter) for poll, _, letter in questions),
+            ]
+        )
+    return "\ufeff" + out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: names come from whoever has a link."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _time(at_ms: int | None) -> str:
+    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}"
+
+
+def _count(poll: e.Poll, participant: str, letter: int) -> int | str:
+    for answer in poll.answers:
+        if answer.participant == participant and letter < len(answer.counts):
+            return answer.counts[letter]
+    return ""

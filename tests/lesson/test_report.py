@@ -1,0 +1,101 @@
+"""The report: what it says of a lesson is what happened in it."""
+
+import csv
+import io
+
+import pytest
+
+from liveclass.lesson import events as e
+from liveclass.lesson.messages import LessonInfo
+from liveclass.lesson.report import LessonReport, as_csv, report_of
+from tests.lesson.village_board import Life
+
+INFO = LessonInfo("lesson1", "Spring", "ended")
+
+
+def log(*events: tuple[int, e.BoardEvent]) -> list[e.Happened]:
+    """Events at seconds."""
+    return [e.Happened(seq, second * 1000 + 10**12, "", event) for seq, (second, event) in enumerate(events, 1)]
+
+
+def lesson(name: str = "3-2") -> list[e.Happened]:
+    return log(
+        (10, e.Joined("c1", name, "classroom")),
+        (20, e.Joined("t1", "Li", "teacher")),
+        (60, e.LessonBegan()),
+        (60, e.Received("c1", "full")),
+        (90, e.HeadsSet("c1", 38)),
+        (120, e.Received("c1", "sound")),
+        (180, e.Called("c1")),
+        (200, e.CallEnded("c1")),
+        (240, e.Left("c1")),
+        (300, e.Joined("c1", name, "classroom")),
+        (300, e.Received("c1", "sound", 60)),
+        (330, e.Received("c1", "full", 0)),
+        (340, e.HandRaised("c1")),
+        (341, e.SignGiven("c1", "cannot_hear")),
+        (342, e.SignGiven("c1", "")),
+        (350, e.PollOpened("p1", "2 + 2?", ["3", "4"])),
+        (360, e.PollAnswered("p1", "c1", name, [3, 35])),
+        (370, e.PollRevealed("p1", 1)),
+        (380, e.Joined("c2", "4-1", "classroom")),
+        (390, e.Marked("Summer")),
+        (400, e.LessonOver()),
+        (500, e.Joined("c3", "late", "classroom")),
+        (600, e.Left("c1")),
+    )
+
+
+def test_presence_counts_within_the_lesson_alone() -> None:
+    report = report_of(INFO, lesson(), 0)
+    room = next(one for one in report.rooms if one.name == "3-2")
+    assert report.duration_s == 340
+    assert room.present_s == 280
+    assert (room.first_at_ms, room.last_at_ms) == (10**12 + 60_000, 10**12 + 400_000)
+    assert room.rungs_s == {"full": 60 + 70, "sound": 120 + 30}
+    assert (room.behind_s, room.most_behind_s) == (30, 60)
+    assert (room.called, room.called_s, room.hands, room.signs) == (1, 20, 1, {"cannot_hear": 1})
+    assert (room.heads, room.answered) == (38, 1)
+    assert [one.name for one in report.rooms] == ["3-2", "4-1"]
+    assert [(one.name, one.present_s) for one in report.volunteers] == [("Li", 340)]
+    assert report.polls == [e.Poll("p1", "2 + 2?", ["3", "4"], "revealed", 1, [e.Answer("c1", "3-2", [3, 35])])]
+    assert (report.heads, report.marks) == (38, ["Summer"])
+
+
+def test_a_lesson_that_runs_is_reported_up_to_now() -> None:
+    past = lesson()[:6]
+    report = report_of(INFO, past, 10**12 + 150_000)
+    assert report.duration_s == 90
+    assert report.rooms[0].present_s == 90
+    assert report.ended_at_ms is None
+
+
+def test_a_lesson_that_never_began_says_who_waited() -> None:
+    report = report_of(INFO, lesson()[:2], 10**12 + 10**6)
+    assert (report.started_at_ms, report.duration_s) == (None, 0)
+    assert [one.name for one in report.rooms] == ["3-2"]
+    assert report_of(INFO, [], 0).rooms == []
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-2", "@x", "3-2", 'a"b,c\n'])
+def test_the_table_holds_one_line_for_each_room_and_no_formula(name: str) -> None:
+    text = as_csv(report_of(INFO, lesson(name), 0))
+    assert text.startswith("\ufeff")
+    header, *rows = csv.reader(io.StringIO(text[1:]))
+    assert len(rows) == 2
+    by_name = dict(zip(header, next(row for row in rows if row[2] == "38"), strict=True))
+    assert by_name["classroom"].lstrip("'") == name
+    assert by_name["classroom"][:1] not in "=+-@"
+    assert (by_name["minutes"], by_name["minutes_full"], by_name["minutes_sound"]) == ("4.7", "2.2", "2.5")
+    assert (by_name["question_1_A"], by_name["question_1_B"]) == ("3", "35")
+    other = dict(zip(header, next(row for row in rows if row[2] == ""), strict=True))
+    assert other["question_1_A"] == ""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_life_of_a_lesson_breaks_its_report(seed: int) -> None:
+    life = Life(seed)
+    for _ in range(300):
+        life.step()
+    report: LessonReport = report_of(INFO, life.log, 10**9)
+    assert len(list(csv.reader(io.StringIO(as_csv(report))))) == len(report.rooms) + 1
