@@ -26,6 +26,7 @@ import { bring } from "../classroom/unit/Unit";
 import { unitOf } from "../classroom/unit/model";
 import { EMPTY_BOARD } from "../lib/board";
 import { remember } from "../lib/storage";
+import { type BoardScene, setScene } from "./teachboard";
 
 addTexts(import.meta.glob("../lang/*/*.ts", { eager: true }));
 const search = new URLSearchParams(location.search);
@@ -500,8 +501,21 @@ function teachStory(): TeachModel {
       settle(model.page, live(classrooms()), "lost");
     },
     "teach-ended": () => settle(model.page, lesson("ended", "t1", [me], { state: "finished" }), ""),
+    "teach-before-music": () => settle(model.page, lesson("waiting", "t1", [me, ...manyRooms()]), ""),
+    "teach-materials": () => settle(model.page, live(classrooms()), ""),
+    "teach-slide": () => settle(model.page, live(classrooms()), ""),
+    "teach-blank": () => settle(model.page, live(classrooms()), ""),
+    "teach-song": () => settle(model.page, live(classrooms()), ""),
   };
   stories[story]?.();
+  const scenes: Record<string, BoardScene> = {
+    "teach-before-music": "music",
+    "teach-materials": "drawer",
+    "teach-slide": "slide",
+    "teach-blank": "blank",
+    "teach-song": "song",
+  };
+  setScene(model, scenes[story] ?? "none", zh);
   force(model.publisher.session, story === "teach-lost" ? { ...OFF, phase: "waiting", lostSinceMs: performance.now() - 12_000 } : { ...OFF, phase: "up" });
   return model;
 }
@@ -534,6 +548,7 @@ if (root !== null) {
       .then(() => import("../teach/bar.css"))
       .then(() => import("../teach/class/rooms.css"))
       .then(() => import("../teach/class/panels.css"))
+      .then(() => import("../teach/board/index"))
       .then(() => render(<TeachPage model={teachStory()} />, root));
   } else if (story.indexOf("board") === 0) {
     boardStory(root);

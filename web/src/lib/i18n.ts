@@ -13,6 +13,7 @@ import type chineseReplay from "../lang/zh-CN/replay";
 import type chineseRooms from "../lang/zh-CN/rooms";
 import type chineseTeach from "../lang/zh-CN/teach";
 import type chineseUnit from "../lang/zh-CN/unit";
+import type chineseTeachboard from "../lang/zh-CN/teachboard";
 import { recall, remember } from "./storage";
 
 /** Forms of a text that counts something, chosen by `Intl.PluralRules` on the parameter `count`. */
@@ -29,7 +30,8 @@ export type TextKey =
   | keyof typeof chineseBoard
   | keyof typeof chinesePhrases
   | keyof typeof chineseRooms
-  | keyof typeof chineseUnit;
+  | keyof typeof chineseUnit
+  | keyof typeof chineseTeachboard;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 

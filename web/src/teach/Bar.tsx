@@ -6,6 +6,7 @@ import { canShareScreen } from "../lib/devices";
 import { t } from "../lib/i18n";
 import { Button } from "../ui/Button";
 import { RoomButtons } from "./class/RoomButtons";
+import { boardPart } from "./board/load";
 import type { TeachModel } from "./model";
 
 export interface BarProps {
@@ -20,6 +21,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
   const micOn = model.speaking.value && model.microphone.track.value !== null;
   const cameraOn = model.camera.track.value !== null;
   const sharing = model.screen.value !== null;
+  const part = boardPart.value;
   const called = (model.page.view.value?.participants ?? []).filter((one) => one.called);
   return (
     <div class="bar">
@@ -54,6 +56,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
             test="screen"
           />
         )}
+        {part !== null && <part.ui.BarButtons desk={part.desk} />}
         <RoomButtons rooms={model.rooms} />
         <Button
           label={t("bar.settings")}

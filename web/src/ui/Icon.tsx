@@ -42,6 +42,11 @@ const PATHS = {
   check: "M5 12.5l4.5 4.5L19 7.5",
   back: "M15 5l-7 7 7 7",
   next: "M9 5l7 7-7 7",
+  slides: "M4 4h16v12H4zM12 16v4M8 20h8",
+  bookmark: "M7 4h10v16l-5-4-5 4z",
+  add: "M12 5v14M5 12h14",
+  fold: "M6 15l6-6 6 6",
+  unfold: "M6 9l6 6 6-6",
   record: "M12 5a7 7 0 1 0 0 14 7 7 0 0 0 0-14z",
 } as const;
 

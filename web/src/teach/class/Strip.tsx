@@ -19,7 +19,13 @@ const HEAD_PX = 52;
 /** As many buttons as stand side by side with the arrows. */
 const MOST_BUTTONS = 5;
 
-export function Strip({ model }: { readonly model: TeachModel }): JSX.Element {
+export interface StripProps {
+  readonly model: TeachModel;
+  /** The stage shows live pictures, so that of a classroom may stand there already. */
+  readonly live: boolean;
+}
+
+export function Strip({ model, live }: StripProps): JSX.Element {
   const { rooms } = model;
   const box = useRef<HTMLDivElement>(null);
   const height = useSignal<number | null>(600);
@@ -56,7 +62,7 @@ export function Strip({ model }: { readonly model: TeachModel }): JSX.Element {
   useEffect(() => () => void (rooms.looking.value = []), []);
   usePageKeys(rooms, pages);
   if (!some) return <p class="soft strip-none">{t("strip.none")}</p>;
-  const main = model.stage.value.main;
+  const main = live ? model.stage.value.main : null;
   return (
     <div ref={box} class="rooms">
       <div class="rooms-head">
