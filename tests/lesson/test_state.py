@@ -13,6 +13,7 @@ from liveclass.lesson.messages import (
     Devices,
     EndCall,
     EndLesson,
+    LessonChanged,
     LessonInfo,
     LessonOrder,
     LessonState,
@@ -294,6 +295,21 @@ def test_the_lead_stays_with_the_first_who_publishes_over_short_absences() -> No
     assert lesson.leads("t", 70.0)
     lesson.media_opened("t", "publish", "s2", 70.0)
     assert lesson.lead == "t"
+
+
+def test_pages_are_told_who_leads_when_it_changes_and_not_otherwise() -> None:
+    lesson = running("c")
+    lesson.join("t2", "teacher", "", 0.0)
+
+    def leads(effects: Sequence[Effect]) -> list[str]:
+        return [one.lesson.lead for one in news(effects, "c") if isinstance(one, LessonChanged)]
+
+    assert lesson.info.lead == ""
+    assert leads(lesson.media_opened("t", "subscribe", "s1", 1.0)) == []
+    assert leads(lesson.media_opened("t", "publish", "p1", 1.0)) == ["t"]
+    assert leads(lesson.media_opened("t2", "publish", "p2", 2.0)) == []
+    assert leads(lesson.media_opened("t", "publish", "p3", 3.0)) == []
+    assert lesson.info.lead == "t"
 
 
 def test_the_lead_is_not_lost_to_a_restart_that_the_other_teacher_survives_faster() -> None:

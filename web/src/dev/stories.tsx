@@ -9,6 +9,7 @@ import { ClassroomModel } from "../classroom/model";
 import { ClassroomPage } from "../classroom/ClassroomPage";
 import type { Line, Participant, Poll, RecordingInfo, Slot } from "../generated/messages";
 import type { PageLink } from "../lib/api";
+import type { Board } from "../lib/board";
 import { addTexts, applyToDocument, language } from "../lib/i18n";
 import type { LessonView } from "../lib/lesson-view";
 import { IDLE } from "../lib/link-state";
@@ -102,6 +103,7 @@ function lesson(state: "waiting" | "live" | "ended", you: string, participants: 
       language: "zh-CN",
       starts_at_ms: state === "waiting" ? Date.now() + 754_000 : null,
       started_at_ms: state === "live" ? Date.now() - 1_322_000 : null,
+      lead: you === "t1" ? "t1" : "",
     },
     participants,
     recording: { state: state === "live" ? "recording" : "off", classrooms: false, problem: "", enabled: true, ...recording },
@@ -353,6 +355,38 @@ function classStory(): ClassroomModel {
   return model;
 }
 
+/** A board on which much is going on: hands and signs, a question with answers, a chat, a timer. */
+function asked(model: TeachModel): void {
+  const now = Date.now();
+  const rooms = model.rooms.classrooms.value;
+  const id = (place: number): string => rooms[place % rooms.length]?.id ?? "";
+  const question = { poll: "p2", question: word("春天来了，什么先开花？", "Spring is here. What blossoms first?") };
+  const choices = [word("荷花", "Lotus"), word("桃花", "Peach"), word("菊花", "Chrysanthemum"), word("梅花", "Plum")];
+  const answers = rooms.slice(0, 7).map((one, n) => ({ participant: one.id, name: one.name, counts: [3 + n, 14 - n, 2, (n * 5) % 7] }));
+  const line = (seq: number, by: string, role: "teacher" | "classroom", name: string, text: string): Board["chat"][number] => ({
+    seq, at_ms: now - 400_000 + seq * 60_000, by, name, role, text,
+  });
+  model.page.board.value = {
+    ...model.page.board.value,
+    seq: 9,
+    at_ms: now,
+    timer: { seconds: 120, at_ms: now - 37_000 },
+    heads: rooms.map((one, n) => ({ participant: one.id, heads: 24 + ((n * 7) % 19) })),
+    hands: [{ participant: id(1), at_ms: now - 72_000 }, { participant: id(12), at_ms: now - 21_000 }, { participant: id(0), at_ms: now - 4_000 }],
+    signs: [{ participant: id(0), sign: "cannot_hear", at_ms: now }, { participant: id(4), sign: "slower", at_ms: now }],
+    polls: [
+      { poll: "p1", question: "", choices: ["", "", "", ""], state: "revealed", right: 0, answers: answers.slice(0, 2) },
+      { ...question, choices, state: "open", right: null, answers },
+    ],
+    chat: [
+      line(1, "t1", "teacher", word("王小雨", "Xiaoyu"), "#sign:ready_ask"),
+      line(2, id(0), "classroom", rooms[0]?.name ?? "", "#sign:ready"),
+      line(3, id(1), "classroom", rooms[1]?.name ?? "", word("我们这里停过电，刚刚回来。", "We had a power cut and are back now.")),
+    ],
+    drawing: [id(0)],
+  };
+}
+
 function teachStory(): TeachModel {
   const model = new TeachModel({ kind: "teach", lesson: "abc", token: "x".repeat(22) });
   model.joined.value = story !== "teach-join";
@@ -383,6 +417,63 @@ function teachStory(): TeachModel {
     "teach-screen": () => {
       model.screen.value = drawn("board").getVideoTracks()[0] ?? null;
       settle(model.page, live(classrooms()), "");
+    },
+    "teach-hands": () => {
+      settle(model.page, live(manyRooms()), "");
+      asked(model);
+      model.rooms.panel.value = "hands";
+    },
+    "teach-asking": () => {
+      settle(model.page, live(manyRooms()), "");
+      model.rooms.panel.value = "ask";
+    },
+    "teach-answers": () => {
+      settle(model.page, live(manyRooms()), "");
+      asked(model);
+      model.rooms.panel.value = "ask";
+    },
+    "teach-revealed": () => {
+      settle(model.page, live(classrooms()), "");
+      asked(model);
+      const { polls } = model.page.board.value;
+      const right = polls.map((one) => ({ ...one, state: "revealed", right: 1 }) as const);
+      model.page.board.value = { ...model.page.board.value, polls: right };
+      model.rooms.panel.value = "ask";
+      setTimeout(() => document.querySelector<HTMLElement>(".earlier summary")?.click(), 50);
+      setTimeout(() => document.querySelector<HTMLElement>(".earlier-poll")?.click(), 90);
+    },
+    "teach-chatting": () => {
+      settle(model.page, live(classrooms()), "");
+      asked(model);
+      model.rooms.panel.value = "chat";
+    },
+    "teach-timer": () => {
+      settle(model.page, live(classrooms()), "");
+      asked(model);
+      model.rooms.panel.value = "timer";
+    },
+    "teach-picked": () => {
+      settle(model.page, live(classrooms()), "");
+      model.rooms.picked.value = "c1";
+    },
+    "teach-forty": () => {
+      settle(model.page, live(manyRooms()), "");
+      asked(model);
+      const data = document.createElement("canvas");
+      [data.width, data.height] = [160, 90];
+      const paint = data.getContext("2d");
+      if (paint !== null) {
+        paint.fillStyle = "#d4b483";
+        paint.fillRect(0, 0, 160, 90);
+        paint.fillStyle = "#2c3e50";
+        [20, 60, 100, 140].forEach((x) => paint.fillRect(x - 12, 45, 24, 45));
+      }
+      const still = { url: data.toDataURL(), atMs: performance.now() };
+      Reflect.get(model.rooms, "stills").value = new Map(["m0", "m1", "m4"].map((id) => [id, still]));
+    },
+    "teach-rooms": () => {
+      settle(model.page, live(classrooms().slice(0, 2)), "");
+      asked(model);
     },
     "teach-many": () => settle(model.page, live(manyRooms()), ""),
     "teach-figures": () => {
@@ -455,6 +546,8 @@ if (root !== null) {
     void import("../teach/before.css")
       .then(() => import("../teach/lesson.css"))
       .then(() => import("../teach/bar.css"))
+      .then(() => import("../teach/class/rooms.css"))
+      .then(() => import("../teach/class/panels.css"))
       .then(() => import("../teach/board/index"))
       .then(() => render(<TeachPage model={teachStory()} />, root));
   } else if (story.indexOf("board") === 0) {

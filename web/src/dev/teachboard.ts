@@ -78,7 +78,7 @@ export function setScene(model: TeachModel, scene: BoardScene, zh: boolean): voi
   const stop = boardPart.subscribe((part) => {
     if (part === null) return;
     dress(part.desk, scene, zh);
-    model.page.board.value = boardOf(scene, zh);
+    if (scene !== "none") model.page.board.value = boardOf(scene, zh);
     queueMicrotask(() => stop());
   });
 }

@@ -11,6 +11,7 @@ import type chineseHome from "../lang/zh-CN/home";
 import type chineseLive from "../lang/zh-CN/live";
 import type chinesePhrases from "../lang/zh-CN/phrases";
 import type chineseReplay from "../lang/zh-CN/replay";
+import type chineseRooms from "../lang/zh-CN/rooms";
 import type chineseTeach from "../lang/zh-CN/teach";
 import type chineseUnit from "../lang/zh-CN/unit";
 import type chineseTeachboard from "../lang/zh-CN/teachboard";
@@ -31,7 +32,8 @@ export type TextKey =
   | keyof typeof chinesePhrases
   | keyof typeof chineseUnit
   | keyof typeof chineseTeachboard
-  | keyof typeof chineseClassBoard;
+  | keyof typeof chineseClassBoard
+  | keyof typeof chineseRooms;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 

@@ -116,7 +116,6 @@ export default {
   "tile.behind.minutes": { one: "{count} min behind, catching up", other: "{count} min behind, catching up" },
   "tile.jump": "Jump to live",
   "tile.jump.name": "Let {name} skip to the live lesson",
-  "tile.figures.name": "Show network figures",
   "rung.full": "Full picture",
   "rung.reduced": "Small picture",
   "rung.screen": "Screen only",

@@ -130,7 +130,6 @@ export default {
   "tile.behind.minutes": { other: "正在补看，落后 {count} 分钟" },
   "tile.jump": "跳到直播",
   "tile.jump.name": "让{name}跳到直播",
-  "tile.figures.name": "显示网络数据",
   // One press deeper: names and figures of a room's line.
   "rung.full": "完整画面",
   "rung.reduced": "小画面",
