@@ -89,7 +89,11 @@ def test_presence_counts_within_the_lesson_alone() -> None:
 def test_missed_is_what_was_heard_neither_live_nor_later(
     events: list[tuple[int, e.BoardEvent]], missed_s: float
 ) -> None:
-    begun = [(0, e.LessonBegan()), (0, e.Joined("c1", "3-2", "classroom")), (0, e.Received("c1", "full"))]
+    begun: list[tuple[int, e.BoardEvent]] = [
+        (0, e.LessonBegan()),
+        (0, e.Joined("c1", "3-2", "classroom")),
+        (0, e.Received("c1", "full")),
+    ]
     past = sorted([*begun, *events, (340, e.LessonOver())], key=lambda one: one[0])
     assert report_of(INFO, log(*past), 0).rooms[0].missed_s == missed_s
 
@@ -97,6 +101,15 @@ def test_missed_is_what_was_heard_neither_live_nor_later(
 def test_who_comes_late_has_missed_the_beginning() -> None:
     past = log((0, e.LessonBegan()), (90, e.Joined("c1", "x", "classroom")), (90, e.Received("c1", "full")))
     assert report_of(INFO, past, 10**12 + 120_000).rooms[0].missed_s == 90
+
+
+def test_what_a_room_says_before_attendance_has_looked_counts() -> None:
+    past = log(
+        (0, e.LessonBegan()), (1, e.HeadsSet("c1", 38)), (2, e.HandRaised("c1")), (3, e.SignGiven("c1", "slower")),
+        (3, e.HeadsSet("c2", 5)), (4, e.Joined("c1", "x", "classroom")), (80, e.LessonOver()),
+    )  # fmt: skip
+    (room,) = report_of(INFO, past, 0).rooms
+    assert (room.heads, room.hands, room.signs) == (38, 1, {"slower": 1})
 
 
 def test_a_page_that_was_loaded_anew_was_there_all_the_time() -> None:

@@ -163,7 +163,7 @@ class Reporter:
                         person.owed_s = (happened.at_ms - self._started) / 1000
                 person.name, person.role, person.here = name, role, True
                 if role == "classroom":
-                    self._rooms.setdefault(who, RoomReport(who, name)).name = name
+                    self._room(who).name = name
                 else:
                     self._volunteers.setdefault(who, VolunteerReport(who, name)).name = name
                 self._seen()
@@ -186,15 +186,12 @@ class Reporter:
                     room = self._rooms[who]
                     room.most_behind_s = max(room.most_behind_s, behind_s)
             case e.HeadsSet(who, heads):
-                if who in self._rooms:
-                    self._rooms[who].heads = heads
+                self._room(who).heads = heads
             case e.HandRaised(who):
-                if who in self._rooms:
-                    self._rooms[who].hands += 1
-            case e.SignGiven(who, sign):
-                if who in self._rooms and sign:
-                    signs = self._rooms[who].signs
-                    signs[sign] = signs.get(sign, 0) + 1
+                self._room(who).hands += 1
+            case e.SignGiven(who, sign) if sign:
+                signs = self._room(who).signs
+                signs[sign] = signs.get(sign, 0) + 1
             case e.Marked(text):
                 self._marks.append(text)
             case e.StageShown(stage="page"):
@@ -210,12 +207,13 @@ class Reporter:
         """
         if self._started is not None and self._ended is None:
             self._pass(max(now_ms, self._at_ms))
-        for room in self._rooms.values():
+        rooms = [room for who, room in self._rooms.items() if who in self._people]
+        for room in rooms:
             room.answered = sum(any(a.participant == room.participant for a in p.answers) for p in self._polls.values())
             person = self._people[room.participant]
             room.missed_s = person.missed_s + person.owed_s
         end = self._ended if self._ended is not None else self._at_ms
-        attended = [room for room in self._rooms.values() if room.first_at_ms is not None or self._started is None]
+        attended = [room for room in rooms if room.first_at_ms is not None or self._started is None]
         return LessonReport(
             lesson=self._info,
             started_at_ms=self._started,
@@ -231,6 +229,13 @@ class Reporter:
             slides=self._slides,
             chat_lines=self._chat,
         )
+
+    def _room(self, who: str) -> RoomReport:
+        """The room's; it may have spoken before attendance has looked and noted that it came."""
+        room = self._rooms.get(who)
+        if room is None:
+            room = self._rooms[who] = RoomReport(who, "")
+        return room
 
     def _pass(self, at_ms: int) -> None:
         """Time goes by: whatever runs lasts that much longer, within the lesson."""

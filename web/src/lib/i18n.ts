@@ -9,6 +9,7 @@ import type chineseCommon from "../lang/zh-CN/common";
 import type chineseHome from "../lang/zh-CN/home";
 import type chineseLive from "../lang/zh-CN/live";
 import type chineseReplay from "../lang/zh-CN/replay";
+import type chineseReport from "../lang/zh-CN/report";
 import type chineseTeach from "../lang/zh-CN/teach";
 import { recall, remember } from "./storage";
 
@@ -23,6 +24,7 @@ export type TextKey =
   | keyof typeof chineseClass
   | keyof typeof chineseTeach
   | keyof typeof chineseReplay
+  | keyof typeof chineseReport
   | keyof typeof chineseBoard;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
