@@ -103,6 +103,15 @@ def test_who_comes_late_has_missed_the_beginning() -> None:
     assert report_of(INFO, past, 10**12 + 120_000).rooms[0].missed_s == 90
 
 
+def test_who_is_catching_up_has_not_missed_it() -> None:
+    past = log(
+        (0, e.LessonBegan()), (0, e.Joined("c1", "x", "classroom")), (0, e.Received("c1", "reconnecting")),
+        (120, e.Received("c1", "", 120)), (150, e.Received("c1", "", 90)),
+    )  # fmt: skip
+    (room,) = report_of(INFO, past, 10**12 + 160_000).rooms
+    assert (room.owed_s, room.missed_s) == (90, 0)
+
+
 def test_what_a_room_says_before_attendance_has_looked_counts() -> None:
     past = log(
         (0, e.LessonBegan()), (1, e.HeadsSet("c1", 38)), (2, e.HandRaised("c1")), (3, e.SignGiven("c1", "slower")),

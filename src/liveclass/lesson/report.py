@@ -42,6 +42,7 @@ class RoomReport(Struct):
         heads: pupils as last said; null: never said.
         rungs_s: how long it got what live, by rung; catching up is in `behind_s` alone.
         behind_s: how long it caught up from the recording; `most_behind_s` the furthest.
+        owed_s: what it is catching up now, to be heard yet.
         missed_s: how much of the lesson it heard neither live nor from the recording.
         signs: how often it gave each sign.
     """
@@ -60,6 +61,7 @@ class RoomReport(Struct):
     rungs_s: dict[str, float] = {}
     behind_s: float = 0.0
     most_behind_s: int = 0
+    owed_s: float = 0.0
     missed_s: float = 0.0
     answered: int = 0
 
@@ -211,7 +213,9 @@ class Reporter:
         for room in rooms:
             room.answered = sum(any(a.participant == room.participant for a in p.answers) for p in self._polls.values())
             person = self._people[room.participant]
-            room.missed_s = person.missed_s + person.owed_s
+            # Whoever catches up at this moment has not missed it.
+            room.owed_s = person.owed_s if person.behind_s else 0.0
+            room.missed_s = person.missed_s + person.owed_s - room.owed_s
         end = self._ended if self._ended is not None else self._at_ms
         attended = [room for room in rooms if room.first_at_ms is not None or self._started is None]
         return LessonReport(

@@ -37,6 +37,7 @@ const room = (over: Partial<Room> = {}): Room => ({
   signs: {},
   rungs_s: {},
   behind_s: 0,
+  owed_s: 0,
   missed_s: 0,
   answered: 0,
   ...over,
@@ -134,6 +135,7 @@ test("a question's shares are of all who answered", () => {
 test("whether a classroom heard everything is said in words, and how", () => {
   const said = (over: Partial<Room>): string => heard(room(over)).text;
   expect([said({}), said({ behind_s: 200 }), said({ missed_s: 720 })]).toEqual(["Yes", "Yes, some of it later", "Missed 12 min"]);
+  expect(said({ behind_s: 60, owed_s: 120 })).toBe("Catching up, 2 min to go");
   language.value = "zh-CN";
   expect([said({}), said({ behind_s: 200 }), said({ missed_s: 720 })]).toEqual(["听全了", "补看后听全了", "漏听 12 分钟"]);
 });

@@ -20,6 +20,7 @@ export interface Room {
   readonly signs: Readonly<Record<string, number>>;
   readonly rungs_s: Readonly<Record<string, number>>;
   readonly behind_s: number;
+  readonly owed_s: number;
   readonly missed_s: number;
   readonly answered: number;
 }
@@ -76,7 +77,7 @@ export function isFinal(status: number): boolean {
 }
 
 export function heardAll(room: Room): boolean {
-  return room.missed_s < WHOLE_S;
+  return room.owed_s === 0 && room.missed_s < WHOLE_S;
 }
 
 export interface Figures {

@@ -30,6 +30,7 @@ export function there(room: Room, report: Report): { readonly words: string; rea
 
 /** Whether it heard everything, and how. */
 export function heard(room: Room): Pick<Sentence, "tone"> & { readonly text: string } {
+  if (room.owed_s > 0) return { tone: "wait", text: t("report.heard.owed", { span: span(room.owed_s) }) };
   const caught = room.behind_s > 0;
   if (!heardAll(room)) return { tone: "weak", text: t("report.heard.missed", { span: span(room.missed_s) }) };
   return { tone: "good", text: t(caught ? "report.heard.caught" : "report.heard.all") };

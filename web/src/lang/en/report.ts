@@ -45,6 +45,7 @@ export default {
   "report.rung.reconnecting": "Cut off",
   "report.heard.all": "Yes",
   "report.heard.caught": "Yes, some of it later",
+  "report.heard.owed": "Catching up, {span} to go",
   "report.heard.missed": "Missed {span}",
   "report.caught": "{span} of catching up",
   "report.hands": { one: "Hand up once", other: "Hand up {count} times" },

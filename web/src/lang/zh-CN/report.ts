@@ -50,6 +50,7 @@ export default {
   "report.rung.reconnecting": "断线",
   "report.heard.all": "听全了",
   "report.heard.caught": "补看后听全了",
+  "report.heard.owed": "正在补看，还差 {span}",
   "report.heard.missed": "漏听 {span}",
   "report.caught": "补看用了 {span}",
   "report.hands": { other: "举手 {count} 次" },
