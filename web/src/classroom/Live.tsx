@@ -12,6 +12,7 @@ import { Behind } from "./Behind";
 import { Menu } from "./Menu";
 import type { ClassroomModel } from "./model";
 import { Status } from "./Status";
+import { Unit } from "./unit/Unit";
 import { EnterOrReady } from "./Waiting";
 import { recordedText } from "./words";
 
@@ -34,6 +35,7 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
           <Main model={model} />
         </div>
         <Small model={model} />
+        <Unit model={model} at="stage" />
         {needsPress && (
           <div class="live-enter">
             <EnterOrReady model={model} />
@@ -44,6 +46,7 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
         {!needsPress && !menu.value && (
           <Tools model={model} menuOpen={menu.value} onMenu={() => (menu.value = !menu.value)} />
         )}
+        <Unit model={model} at="edge" />
         <Behind model={model} />
         <Status model={model} />
         {called && <Called model={model} />}
@@ -159,7 +162,11 @@ function Tools({ model, menuOpen, onMenu }: ToolsProps): JSX.Element {
       {model.called.value && (
         <Button label={t("class.called.end")} icon="end-call" onPress={() => model.endCall()} test="end-call" />
       )}
-      <Button label={t("class.help")} icon="help" onPress={() => model.help()} test="help" />
+      <Unit
+        model={model}
+        at="tools"
+        instead={<Button label={t("class.help")} icon="help" onPress={() => model.help()} test="help" />}
+      />
       <FullScreen />
       <Button label={t("class.more")} icon="more" expanded={menuOpen} onPress={onMenu} test="more" />
     </div>
@@ -190,6 +197,7 @@ function FullScreen(): JSX.Element | null {
       label={t(full.value ? "class.full.exit" : "class.full")}
       icon={full.value ? "fullscreen-exit" : "fullscreen"}
       onPress={toggle}
+      class="tools-full"
       test="fullscreen"
     />
   );

@@ -40,6 +40,9 @@ export class ClassroomModel {
   readonly probing = signal(true);
   readonly receiving = signal<Required<Receiving>>({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null, saves_data: false });
   readonly renewing = signal(false);
+  /** How often a volunteer's page wants a small still of the class, in seconds; 0: not at all. Heard here, as it may be said
+   *  before the part that takes them is loaded. */
+  readonly thumbnailEveryS = signal(0);
 
   readonly me = computed(() => {
     const view = this.page.view.value;
@@ -204,7 +207,12 @@ export class ClassroomModel {
   private wire(): void {
     const { page, publisher } = this;
     page.signalling.listen((message) => {
-      if (message.type === "welcome") publisher.session.hurry();
+      if (message.type === "welcome") {
+        publisher.session.hurry();
+        // A greeted page is asked anew.
+        this.thumbnailEveryS.value = 0;
+      }
+      if (message.type === "thumbnail_wanted") this.thumbnailEveryS.value = message.every_s;
       if (message.type === "media_closed") publisher.session.closedByServer(message.session);
       if (message.type === "layers_wanted") publisher.layersWanted(message);
     });

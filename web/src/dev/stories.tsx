@@ -7,7 +7,7 @@ import "../style/base.css";
 import "../style/live.css";
 import { ClassroomModel } from "../classroom/model";
 import { ClassroomPage } from "../classroom/ClassroomPage";
-import type { Participant, RecordingInfo, Slot } from "../generated/messages";
+import type { Line, Participant, Poll, RecordingInfo, Slot } from "../generated/messages";
 import type { PageLink } from "../lib/api";
 import { addTexts, applyToDocument, language } from "../lib/i18n";
 import type { LessonView } from "../lib/lesson-view";
@@ -21,6 +21,10 @@ import { TeachModel } from "../teach/model";
 import { TeachPage } from "../teach/TeachPage";
 import { WrongLink } from "../ui/Gate";
 import type { BoardKind } from "./board";
+import { bring } from "../classroom/unit/Unit";
+import { unitOf } from "../classroom/unit/model";
+import { EMPTY_BOARD } from "../lib/board";
+import { remember } from "../lib/storage";
 
 addTexts(import.meta.glob("../lang/*/*.ts", { eager: true }));
 const search = new URLSearchParams(location.search);
@@ -179,6 +183,42 @@ function classStory(): ClassroomModel {
   model.receiving.value = { ...good };
   const both = { microphone: true, camera: true };
   const live = (people: Participant[]): LessonView => lesson("live", "c1", people);
+  remember("heads", "34");
+  remember("thumbnail", "no");
+  const at = (what: "hand" | "chat" | "timer"): void => {
+    const now = Date.now();
+    const line = (seq: number, by: string, role: "teacher" | "classroom", name: string, text: string): Line => ({ seq, at_ms: now - 90_000 + seq, by, role, name, text });
+    const xiaoyu = word("王小雨", "Xiaoyu");
+    const { board } = model.page;
+    if (what === "hand") board.value = { ...board.value, hands: [{ participant: "c1", at_ms: now - 40_000 }], signs: [{ participant: "c1", sign: "slower", at_ms: now - 5_000 }] };
+    if (what === "timer") board.value = { ...board.value, timer: { seconds: 300, at_ms: now - 53_000 } };
+    if (what === "chat") {
+      const chat = [
+        line(1, "t1", "teacher", xiaoyu, "#sign:turn_camera"),
+        line(2, "c1", "classroom", mine.name, word("好的，马上", "Yes, at once")),
+        line(3, "c1", "classroom", mine.name, "#sign:ready"),
+        line(4, "t1", "teacher", xiaoyu, word("下面请同学们两个人一组，互相读一遍课文。", "Next the pupils read the text to each other in pairs.")),
+      ];
+      board.value = { ...board.value, chat };
+    }
+  };
+  const ask = (state: Poll["state"], answers: number, more?: () => void): void => {
+    const texts = zh ? ["春天", "夏天", "秋天", "冬天", "一年四季都有", "课文里没有写"] : ["Spring", "Summer", "Autumn", "Winter", "In all four seasons", "The text does not say"];
+    const choices = texts.slice(0, answers === 2 ? 6 : 4);
+    const poll: Poll = {
+      poll: "p1",
+      question: word("燕子是在哪个季节从南方飞回来的？", "In which season do swallows come back from the south?"),
+      choices,
+      state,
+      right: state === "revealed" ? 0 : null,
+      answers: [mine, ...classrooms().slice(1), ...manyRooms()].slice(answers === 2 ? 1 : 0, answers).map((one, n) => ({ participant: one.id, name: one.name, counts: choices.map((_, k) => [17, 9, 5, 3, 2, 0][(n + k * (1 + (n % 2))) % 4] ?? 0) })),
+    };
+    // Results stand where the class saw them come.
+    Reflect.get(unitOf(model), "changed").value = { id: "p1", atMs: Date.now(), closed: false };
+    model.page.board.value = { ...EMPTY_BOARD, polls: [poll] };
+    more?.();
+    settle(model.page, live([teacher({ ...both, screen: true }), mine, ...classrooms().slice(1)]), "");
+  };
   const stories: Record<string, () => void> = {
     "class-connecting": () => settle(model.page, null, "lost"),
     "class-enter": () => settle(model.page, lesson("waiting", "c1", [mine]), ""),
@@ -257,6 +297,54 @@ function classStory(): ClassroomModel {
       model.microphone.track.value = hum();
       force(model.publisher.session, { ...OFF, phase: "up" });
     },
+    "class-heads": () => {
+      remember("heads", "");
+      settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), "");
+    },
+    "class-consent": () => {
+      remember("heads", "34");
+      remember("thumbnail", "");
+      settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), "");
+    },
+    "class-hand": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      at("hand");
+      unitOf(model).notice.value = "unit.sign.seen";
+    },
+    "class-signs": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      unitOf(model).open("signs");
+    },
+    "class-chat": () => {
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+      at("chat");
+      unitOf(model).open("chat");
+    },
+    "class-unread": () => {
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+      at("chat");
+    },
+    "class-timer": () => {
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+      at("timer");
+    },
+    "class-picked": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      unitOf(model).picked.value = { name: mine.name, us: true };
+    },
+    "class-picked-other": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      unitOf(model).picked.value = { name: word("青山小学 三年级", "Qingshan School"), us: false };
+    },
+    "class-poll": () => ask("open", 0),
+    "class-poll-six": () => ask("open", 2),
+    "class-poll-sent": () => ask("open", 3, () => at("timer")),
+    "class-poll-cards": () => {
+      ask("open", 0);
+      setTimeout(() => document.querySelector<HTMLButtonElement>("[data-test=poll-cards]")?.click(), 50);
+    },
+    "class-poll-closed": () => ask("closed", 3),
+    "class-poll-revealed": () => ask("revealed", 6),
     "class-ended": () => settle(model.page, lesson("ended", "c1", [mine]), ""),
     "class-left": () => (model.page.left.value = true),
   };
@@ -344,7 +432,10 @@ function boardStory(into: HTMLElement): void {
 const root = document.getElementById("app");
 if (root !== null) {
   if (story.indexOf("class") === 0) {
-    void import("../classroom/classroom.css").then(() => render(<ClassroomPage model={classStory()} />, root));
+    // As a page that has had its first sound.
+    void import("../classroom/classroom.css")
+      .then(bring)
+      .then(() => render(<ClassroomPage model={classStory()} />, root));
   } else if (story.indexOf("teach") === 0) {
     // One after the other: the later sheets build on the earlier ones.
     void import("../teach/before.css")

@@ -8,9 +8,11 @@ import type chineseClass from "../lang/zh-CN/class";
 import type chineseCommon from "../lang/zh-CN/common";
 import type chineseHome from "../lang/zh-CN/home";
 import type chineseLive from "../lang/zh-CN/live";
+import type chinesePhrases from "../lang/zh-CN/phrases";
 import type chineseReplay from "../lang/zh-CN/replay";
 import type chineseReport from "../lang/zh-CN/report";
 import type chineseTeach from "../lang/zh-CN/teach";
+import type chineseUnit from "../lang/zh-CN/unit";
 import { recall, remember } from "./storage";
 
 /** Forms of a text that counts something, chosen by `Intl.PluralRules` on the parameter `count`. */
@@ -25,7 +27,9 @@ export type TextKey =
   | keyof typeof chineseTeach
   | keyof typeof chineseReplay
   | keyof typeof chineseReport
-  | keyof typeof chineseBoard;
+  | keyof typeof chineseBoard
+  | keyof typeof chinesePhrases
+  | keyof typeof chineseUnit;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 
