@@ -12,6 +12,7 @@ import type chineseLive from "../lang/zh-CN/live";
 import type chinesePhrases from "../lang/zh-CN/phrases";
 import type chineseReplay from "../lang/zh-CN/replay";
 import type chineseRooms from "../lang/zh-CN/rooms";
+import type chineseReport from "../lang/zh-CN/report";
 import type chineseTeach from "../lang/zh-CN/teach";
 import type chineseUnit from "../lang/zh-CN/unit";
 import type chineseTeachboard from "../lang/zh-CN/teachboard";
@@ -28,6 +29,7 @@ export type TextKey =
   | keyof typeof chineseClass
   | keyof typeof chineseTeach
   | keyof typeof chineseReplay
+  | keyof typeof chineseReport
   | keyof typeof chineseBoard
   | keyof typeof chinesePhrases
   | keyof typeof chineseUnit

@@ -152,4 +152,5 @@ export default {
   "end.done": "The lesson has ended. Thank you",
   "end.replay": "The replay can be watched now:",
   "end.norecording": "This lesson was not recorded.",
+  "end.report": "Lesson report: who came, what they received, how they answered",
 } satisfies Translated<typeof chinese>;

@@ -170,4 +170,5 @@ export default {
   "end.done": "下课了，辛苦了",
   "end.replay": "回放现在就能看：",
   "end.norecording": "这节课没有录制。",
+  "end.report": "看课后小结：谁来了、收到了什么、答得怎样",
 } as const;
