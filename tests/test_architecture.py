@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"rtp"}),
     frozenset({"lesson", "transport"}),
     frozenset({"relay"}),
-    frozenset({"recording"}),
+    frozenset({"recording", "materials"}),
     frozenset({"catalogue"}),
     frozenset({"operate"}),
     frozenset({"server"}),
@@ -35,6 +35,7 @@ RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 
 NARROW: dict[str, frozenset[str]] = {
     "recording": frozenset({"", "errors", "rtp", "relay.source"}),
+    "materials": frozenset({"", "errors", "lesson.events"}),
 }
 """Rooms that may see less than all that is below them. The recorder is a sink like any other: it must never reach into
 the media plane, or a fault of the disk could reach a lesson."""
@@ -70,10 +71,12 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "aioice": ("transport",),
     "aiosqlite": ("catalogue",),
     "alembic": ("catalogue",),
-    "av": ("recording",),
+    "PIL": ("materials",),
+    "av": ("recording", "materials"),
     "OpenSSL": ("transport", "operate"),
     "prometheus_client": ("server",),
     "pylibsrtp": ("transport.srtp",),
+    "pypdfium2": ("materials",),
     "sqlalchemy": ("catalogue",),
 }
 """Libraries that stand behind one door, so that one room changes when they do."""

@@ -21,6 +21,8 @@ from aiohttp import web
 from liveclass.catalogue.store import Catalogue
 from liveclass.config import Settings, items
 from liveclass.errors import UsageError
+from liveclass.materials.model import MaterialsOptions
+from liveclass.materials.service import Materials
 from liveclass.operate import certificates, logs
 from liveclass.operate.secrets import Secrets, admin_token_notice
 from liveclass.recording.model import RecordingOptions
@@ -117,12 +119,21 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
         )
         await recordings.start()
         stack.push_async_callback(recordings.close)
-        lessons.attach(plane, recordings)
+        materials = Materials(
+            settings.data_dir / "materials",
+            _materials_options(settings),
+            lessons.materials_changed,
+            lessons.materials_changed,
+        )
+        lessons.attach(plane, recordings, materials)
+        await materials.start()
+        stack.push_async_callback(materials.close)
         services = Services(
             settings=settings,
             catalogue=catalogue,
             media=plane,
             recordings=recordings,
+            materials=materials,
             lessons=lessons,
             signing_key=secrets.derive("media tokens"),
             is_admin=lambda token: secrets.is_admin(token, time.time()),
@@ -265,6 +276,22 @@ def _recording_options(settings: Settings) -> RecordingOptions:
         reorder_s=settings.recording_reorder_s,
         max_clips=settings.recording_max_clips,
         light=settings.record_light,
+    )
+
+
+def _materials_options(settings: Settings) -> MaterialsOptions:
+    return MaterialsOptions(
+        max_upload_bytes=settings.max_upload_bytes,
+        max_pages=settings.max_pages,
+        max_per_lesson=settings.max_materials,
+        max_lesson_bytes=settings.max_lesson_material_bytes,
+        max_uploads=settings.max_uploads,
+        max_media_s=settings.max_media_s,
+        workers=settings.material_workers,
+        page_s=settings.material_page_s,
+        work_s=settings.material_work_s,
+        memory_bytes=settings.material_memory_bytes,
+        disk_floor_bytes=settings.disk_floor_bytes,
     )
 
 

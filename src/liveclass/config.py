@@ -137,6 +137,36 @@ class Settings:
         500, "screens, second voices and classrooms recorded beside one lesson's main track", least=1
     )
 
+    max_upload_bytes: int = setting(
+        100_000_000,
+        "largest slides, song or film that may be uploaded",
+        unit="bytes",
+        least=10_000,
+        most=2_000_000_000,
+        heading="Slides, songs and films",
+    )
+    max_pages: int = setting(300, "pages of one deck of slides", least=1, most=2000)
+    max_lesson_material_bytes: int = setting(
+        1_000_000_000, "size of one lesson's decks, songs and films in all", unit="bytes", least=0
+    )
+    max_uploads: int = setting(8, "files that may come at a time, all lessons together", least=1)
+    max_media_s: float = setting(3600.0, "longest song or film", unit="s", least=1, most=4 * 3600)
+    material_workers: int = setting(
+        2, "processes that make slides, songs and films, last in line for the processor", least=1, most=64
+    )
+    material_page_s: float = setting(
+        30.0, "how long one page may take before its file counts as hostile", unit="s", least=1, most=600
+    )
+    material_work_s: float = setting(
+        1800.0, "how long one deck, song or film may take in all", unit="s", least=10, most=86_400
+    )
+    material_memory_bytes: int = setting(
+        1536 * 1024 * 1024,
+        "address space of each such process (LibreOffice's has 4 GiB)",
+        unit="bytes",
+        least=512 * 1024 * 1024,
+    )
+
     max_sdp_bytes: int = setting(
         64 * 1024,
         "largest SDP accepted",

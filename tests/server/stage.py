@@ -17,6 +17,8 @@ from yarl import URL
 from liveclass.catalogue.store import Catalogue
 from liveclass.config import Settings
 from liveclass.errors import PeerError
+from liveclass.materials.model import MaterialsOptions
+from liveclass.materials.service import Materials
 from liveclass.recording.catchup import Rendition
 from liveclass.recording.follow import CatchupStream
 from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
@@ -263,6 +265,7 @@ class Stage:
     lessons: Lessons
     media: FakeMedia
     recordings: FakeRecordings
+    materials: Materials
     catalogue: Catalogue
     clock: Clock
     settings: Settings
@@ -312,6 +315,7 @@ class Stage:
     async def close(self) -> None:
         await self.client.close()
         await self.lessons.close()
+        await self.materials.close()
         await self.catalogue.close()
 
 
@@ -345,13 +349,21 @@ async def build(
         ice_servers=ice_servers,
     )
     media, recordings = FakeMedia(lessons), FakeRecordings()
-    lessons.attach(media, recordings)
+    materials = Materials(
+        folder / "materials",
+        MaterialsOptions(max_upload_bytes=values.max_upload_bytes),
+        lessons.materials_changed,
+        lessons.materials_changed,
+    )
+    lessons.attach(media, recordings, materials)
+    await materials.start()
     await lessons.start()
     services = Services(
         settings=values,
         catalogue=catalogue,
         media=media,
         recordings=recordings,
+        materials=materials,
         lessons=lessons,
         signing_key=SIGNING_KEY,
         is_admin=lambda token: token == ADMIN,
@@ -364,7 +376,7 @@ async def build(
     await server.start_server(**RUNNER)
     client: Client = TestClient(server)
     await client.start_server()
-    return Stage(client, lessons, media, recordings, catalogue, clock, values, services)
+    return Stage(client, lessons, media, recordings, materials, catalogue, clock, values, services)
 
 
 def participants(members: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -48,6 +48,9 @@ REPLAY: Expected = {
 }
 """With `classroom_replay` the classroom is let in (tests/server/test_media.py)."""
 
+TEACHERS: Expected = {**REPLAY, "replay": 403}
+EVERYONE: Expected = {**REPLAY, "classroom": "in"}
+
 NO_ONE_BY_TOKEN: Expected = dict.fromkeys(CALLERS, 403)
 
 TABLE: dict[tuple[str, str], Expected] = {
@@ -67,6 +70,13 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("GET", "/api/reports/{lesson}"): {**REPLAY, "replay": 403},
     ("GET", "/media/{lesson}/{name}"): REPLAY,
     ("HEAD", "/media/{lesson}/{name}"): REPLAY,
+    ("POST", "/api/materials/{lesson}"): TEACHERS,
+    ("GET", "/api/materials/{lesson}"): EVERYONE,
+    ("DELETE", "/api/materials/{lesson}/{material}"): TEACHERS,
+    ("POST", "/api/materials/{lesson}/reuse"): TEACHERS,
+    # The hash in the path is the capability (tests/server/test_materials.py).
+    ("GET", "/material/{lesson}/{file}"): OPEN,
+    ("HEAD", "/material/{lesson}/{file}"): OPEN,
     # Authorised by the signature in the path, whoever asks (tests/server/test_media.py).
     ("GET", "/media/{lesson}/{prefix}/{name}"): NO_ONE_BY_TOKEN,
     ("HEAD", "/media/{lesson}/{prefix}/{name}"): NO_ONE_BY_TOKEN,
@@ -146,6 +156,8 @@ async def test_every_caller_gets_what_the_table_says(stage: Stage, method: str, 
             .replace("{role}", "classroom")
             .replace("{session}", "none")
             .replace("{prefix}", "1.AAAA")
+            .replace("{material}", "abcdef")
+            .replace("{file}", f"{'0' * 64}.webp")
             .replace("{name}", "main.m3u8")
             .replace("{path:.+}", "none.js")
         )

@@ -23,6 +23,7 @@ from liveclass.config import Settings, items
 from liveclass.errors import UsageError
 from liveclass.operate.certificates import RENEW_BEFORE, certificate_of
 from liveclass.operate.client import Client, Refused, Unreachable, local_url
+from liveclass.operate.doctor_materials import check_materials
 from liveclass.operate.doctor_media import ask_tcp, check_tcp, check_turn
 from liveclass.operate.doctor_peer import check_peer_turn, read_peer
 from liveclass.operate.finding import Finding
@@ -71,6 +72,7 @@ def examine(settings: Settings, *, peer_url: str = "") -> Iterator[Finding]:
         )
     yield from check_turn(settings, told)
     yield from check_limits()
+    yield from check_materials(settings)
     if peer_url:
         yield from check_peer(settings, peer_url)
 

@@ -18,11 +18,12 @@ from liveclass.server.ice import Ice
 from liveclass.server.lessons import Lessons
 from liveclass.server.limits import AddressLimiter
 from liveclass.server.line import LineCheck
+from liveclass.server.materials import MaterialRoutes
 from liveclass.server.media import Replays
 from liveclass.server.metrics import Metrics
 from liveclass.server.openapi import describe
 from liveclass.server.pages import Pages
-from liveclass.server.ports import CataloguePort, RecordingsPort
+from liveclass.server.ports import CataloguePort, MaterialsPort, RecordingsPort
 from liveclass.server.routing import PUBLIC, Gate, Route
 from liveclass.server.signalling import Origins, Signalling
 from liveclass.server.timelines import Timelines
@@ -31,7 +32,7 @@ from liveclass.server.whip import MediaSessions
 BURST_S = 10.0
 """Seconds of an address's allowance that it may spend at once: a school behind one address comes back as one crowd."""
 
-PATTERNS = {"lesson": "[A-Za-z0-9_-]{1,64}", "session": "[A-Za-z0-9_-]{1,128}"}
+PATTERNS = {"lesson": "[A-Za-z0-9_-]{1,64}", "session": "[A-Za-z0-9_-]{1,128}", "material": "[a-z0-9]{6,12}"}
 """What these parts of a path may look like; anything else is an unknown path (404)."""
 
 RUNNER: dict[str, Any] = {"access_log": None, "auto_decompress": False}
@@ -60,6 +61,7 @@ class Services:
     catalogue: CataloguePort
     media: MediaPlane
     recordings: RecordingsPort
+    materials: MaterialsPort
     lessons: Lessons
     signing_key: bytes
     is_admin: Callable[[str], bool]
@@ -145,11 +147,18 @@ def build_app(services: Services) -> web.Application:
         signer=signer,
         open_to_classrooms=settings.classroom_replay,
     )
+    materials = MaterialRoutes(
+        materials=services.materials,
+        lessons=lessons,
+        authority=authority,
+        max_body_bytes=settings.max_body_bytes,
+    )
     routes = [
         *api.routes(),
         *LineCheck(gate_of(settings.line_checks_per_s).check_rate, gate.check_rate).routes(),
         *Ice(lessons.ice_servers).routes(),
         *replays.routes(),
+        *materials.routes(),
         *catchup.routes(),
         *Timelines(lessons, open_to_classrooms=settings.classroom_replay, wall=services.wall).routes(),
         *sessions.routes(),

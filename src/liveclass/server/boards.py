@@ -13,7 +13,18 @@ from liveclass.config import Settings
 from liveclass.errors import PeerError
 from liveclass.lesson import orders as o
 from liveclass.lesson.desk import BoardLimits
-from liveclass.lesson.events import UNTOLD_EVENTS, BoardEvent, Happened, Left, Prepared, ThumbnailOf, ThumbnailWanted
+from liveclass.lesson.events import (
+    UNTOLD_EVENTS,
+    BoardEvent,
+    Happened,
+    Left,
+    Material,
+    MaterialChanged,
+    MaterialRemoved,
+    Prepared,
+    ThumbnailOf,
+    ThumbnailWanted,
+)
 from liveclass.lesson.messages import LessonState
 from liveclass.lesson.rights import Actor, Part, check
 from liveclass.lesson.thumbnails import Gallery
@@ -92,6 +103,14 @@ class Boards:
     def note(self, held: Held, events: Iterable[BoardEvent]) -> None:
         """The server itself has seen something happen."""
         self._keep(held, held.timeline.note(events, self.now_ms()))
+
+    def materials(self, held: Held, now: Sequence[Material]) -> None:
+        """What the lesson has to teach with is now this: what is new, changed or gone on the board is noted."""
+        known, there = held.timeline.decided.materials, {material.id: material for material in now}
+        changes: list[BoardEvent] = [MaterialChanged(m) for m in now if known.get(m.id) != m]
+        changes += [MaterialRemoved(id) for id in known if id not in there]
+        if changes:
+            self.note(held, changes)
 
     def look(self, held: Held) -> None:
         """Note who came and went, and ask for the thumbnails that are due."""

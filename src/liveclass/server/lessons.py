@@ -50,7 +50,7 @@ from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
 from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
 from liveclass.server.keeper import Keeper
 from liveclass.server.logbook import Logbook
-from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, RecordingsPort, RecordingStatus
+from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, MaterialsPort, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
 from liveclass.server.welcome import IceServers, Welcomes
 
@@ -121,6 +121,8 @@ class Lessons:
         self._loading = asyncio.Lock()
         self._media: MediaPlane | None = None
         self._recordings: RecordingsPort | None = None
+        self._materials: MaterialsPort | None = None
+        self._untold: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sessions: dict[str, SessionRecord] = {}
@@ -130,10 +132,11 @@ class Lessons:
 
     # Wiring and life
 
-    def attach(self, media: MediaPlane, recordings: RecordingsPort) -> None:
-        """Give the parts that need this object for their own making."""
+    def attach(self, media: MediaPlane, recordings: RecordingsPort, materials: MaterialsPort | None = None) -> None:
+        """Give the parts that need this object for their own making; without `materials` lessons have none."""
         self._media = media
         self._recordings = recordings
+        self._materials = materials or self._materials
 
     @property
     def media(self) -> MediaPlane:
@@ -234,7 +237,32 @@ class Lessons:
         lesson.set_recording(self._recording_info(self.recordings.status(row.id)))
         self._held[row.id] = held
         self.boards.wake(held)
+        await self._tell_materials(held)
         return held
+
+    # Materials
+
+    def materials_changed(self, lesson_id: str, _what: object) -> None:
+        """A material of this lesson has changed or is gone: the board is told soon, and loaded for it if need be."""
+        if not self._closed and lesson_id not in self._untold:
+            self._untold.add(lesson_id)
+            self._spawn(self._tell_changes(lesson_id))
+
+    async def _tell_changes(self, lesson_id: str) -> None:
+        try:
+            held = await self.get(lesson_id)
+            self._untold.discard(lesson_id)
+            await self._tell_materials(held)
+        except PeerError:
+            # The lesson was deleted meanwhile.
+            pass
+        finally:
+            self._untold.discard(lesson_id)
+
+    async def _tell_materials(self, held: Held) -> None:
+        """Bring the board up to what the store has: a crash may have come between the two."""
+        if self._materials is not None and not held.deleted:
+            self.boards.materials(held, await self._materials.list(held.id))
 
     # Pages
 
@@ -305,13 +333,15 @@ class Lessons:
         await self.flush()
 
     async def delete_lesson(self, lesson_id: str) -> None:
-        """The lesson, its links and every byte of its recording are removed. Raises PeerError 404."""
+        """The lesson, its links and every byte of its recording and materials are removed. Raises PeerError 404."""
         held = await self.get(lesson_id)
         held.deleted = True
         self.apply(held, held.lesson.end(self._wall_ms()))
         self._dismiss(held, None, ErrorMessage("lesson_unknown", "This lesson was deleted.", fatal=True))
         await self.flush()
         await self.recordings.delete(lesson_id)
+        if self._materials is not None:
+            await self._materials.delete_lesson(lesson_id)
         await self._catalogue.delete_lesson(lesson_id)
         await self._keeper.forget(held)
         await asyncio.to_thread(self._logbook.delete, lesson_id)

@@ -13,6 +13,8 @@ _PARAMETER = re.compile(r"{(\w+)}")
 _PARAMETERS = {
     "lesson": "the lesson's id",
     "session": "the session's id, from Location",
+    "material": "the material's id",
+    "file": "`<sha-256 in hex>.<webp, json, mp3, m4a or mp4>`",
     "role": "teacher, classroom or replay",
     "name": "name of a playlist or segment",
     "prefix": "expiry and signature, as given by /api/replays",

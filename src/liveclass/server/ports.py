@@ -5,10 +5,13 @@ Refuses to know how lessons and recordings are stored. The relay's own port is `
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from liveclass.catalogue.rows import LINK_ROLES, LessonRow, LinkRole
+from liveclass.lesson.events import Material
 from liveclass.lesson.messages import LessonState, RecordingState
+from liveclass.materials.service import Upload
 from liveclass.recording.catchup import Rendition
 from liveclass.recording.follow import CatchupStream
 from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
@@ -20,6 +23,7 @@ __all__ = [
     "LessonRow",
     "LinkRole",
     "Manifest",
+    "MaterialsPort",
     "MediaFile",
     "RecordingStatus",
     "RecordingsPort",
@@ -72,3 +76,19 @@ class RecordingsPort(Protocol):
     def locate(self, lesson_id: str, name: str) -> MediaFile: ...
 
     async def catchup(self, lesson_id: str, from_ms: int, rendition: Rendition, /) -> CatchupStream: ...
+
+
+class MaterialsPort(Protocol):
+    """All slides, songs and films of this process, as `materials.service.Materials` describes them."""
+
+    async def list(self, lesson_id: str, /) -> Sequence[Material]: ...
+
+    async def open_upload(self, lesson_id: str, announced_bytes: int | None = None, /) -> Upload: ...
+
+    async def reuse(self, from_lesson: str, material_id: str, to_lesson: str, /) -> Material: ...
+
+    async def delete(self, lesson_id: str, material_id: str, /) -> None: ...
+
+    async def delete_lesson(self, lesson_id: str, /) -> None: ...
+
+    def locate(self, lesson_id: str, name: str, /) -> Path: ...
