@@ -98,7 +98,7 @@ interface Page {
 function pageOf(page: string, entry: string): Page {
   const modules = reached(`../${entry}`);
   const code = modules.map((one) => sources[one]).join("\n");
-  const loads = [...code.matchAll(/"\.\.\/lang\/\*\/(\w+)\.ts"/g)].map((match) => match[1] ?? "");
+  const loads = [...code.matchAll(/"(?:\.\.\/)+lang\/\*\/(\w+)\.ts"/g)].map((match) => match[1] ?? "");
   return { page, modules, loads, says: said(code) };
 }
 

@@ -10,6 +10,7 @@ import type chineseHome from "../lang/zh-CN/home";
 import type chineseLive from "../lang/zh-CN/live";
 import type chineseReplay from "../lang/zh-CN/replay";
 import type chineseTeach from "../lang/zh-CN/teach";
+import type chineseTeachboard from "../lang/zh-CN/teachboard";
 import { recall, remember } from "./storage";
 
 /** Forms of a text that counts something, chosen by `Intl.PluralRules` on the parameter `count`. */
@@ -23,7 +24,8 @@ export type TextKey =
   | keyof typeof chineseClass
   | keyof typeof chineseTeach
   | keyof typeof chineseReplay
-  | keyof typeof chineseBoard;
+  | keyof typeof chineseBoard
+  | keyof typeof chineseTeachboard;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { canShareScreen } from "../lib/devices";
 import { t } from "../lib/i18n";
 import { Button } from "../ui/Button";
+import { boardPart } from "./board/load";
 import type { TeachModel } from "./model";
 
 export interface BarProps {
@@ -19,6 +20,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
   const micOn = model.speaking.value && model.microphone.track.value !== null;
   const cameraOn = model.camera.track.value !== null;
   const sharing = model.screen.value !== null;
+  const part = boardPart.value;
   const called = (model.page.view.value?.participants ?? []).filter((one) => one.called);
   return (
     <div class="bar">
@@ -53,6 +55,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
             test="screen"
           />
         )}
+        {part !== null && <part.ui.BarButtons desk={part.desk} />}
         <Button
           label={t("bar.settings")}
           icon="settings"

@@ -13,6 +13,7 @@ import { LanguageSwitch } from "../ui/LanguageSwitch";
 import { LevelBar } from "../ui/LevelBar";
 import { Picture } from "../ui/Picture";
 import { StatusLine } from "../ui/StatusLine";
+import { boardPart } from "./board/load";
 import type { TeachModel } from "./model";
 import { Trouble } from "./Trouble";
 
@@ -26,6 +27,7 @@ export function Before({ model }: { readonly model: TeachModel }): JSX.Element {
   const classrooms = (view?.participants ?? []).filter((one) => one.role === "classroom");
   const lost = model.page.signallingLost.value;
   const running = view?.lesson.state === "live";
+  const part = boardPart.value;
   return (
     <div class="before">
       <header class="before-head">
@@ -46,6 +48,7 @@ export function Before({ model }: { readonly model: TeachModel }): JSX.Element {
         <section class="before-side">
           <h2>{t("pre.waiting.title")}</h2>
           <Waiting classrooms={classrooms} />
+          {part !== null && <part.ui.BeforePart desk={part.desk} />}
           <div class="before-start">
             <Button
               label={t(running ? "pre.join" : "pre.start")}
@@ -60,6 +63,7 @@ export function Before({ model }: { readonly model: TeachModel }): JSX.Element {
           </div>
         </section>
       </main>
+      {part !== null && <part.ui.Drawer desk={part.desk} />}
     </div>
   );
 }

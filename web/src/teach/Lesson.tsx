@@ -15,6 +15,7 @@ import { LevelBar } from "../ui/LevelBar";
 import { Picture } from "../ui/Picture";
 import { StatusLine, type Tone } from "../ui/StatusLine";
 import { Bar } from "./Bar";
+import { boardPart } from "./board/load";
 import type { TeachModel } from "./model";
 import { Tile } from "./Tile";
 import { Trouble } from "./Trouble";
@@ -23,14 +24,17 @@ import { callSentence, summary, summaryParts } from "./words";
 export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
   const ending = useSignal(false);
   const settings = useSignal(false);
+  const part = boardPart.value;
   return (
     <div class="lesson">
       <Head model={model} />
       <main class="lesson-stage">
         <Stage model={model} />
+        {part !== null && <part.ui.PlayerStrip desk={part.desk} />}
         <Notices model={model} />
       </main>
       <aside class="lesson-strip" aria-label={t("teach.classrooms")}>
+        {part !== null && <part.ui.Beside desk={part.desk} />}
         <Self model={model} />
         <Strip model={model} />
       </aside>
@@ -43,6 +47,7 @@ export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
           onEnd={() => (ending.value = true)}
         />
       </footer>
+      {part !== null && <part.ui.Drawer desk={part.desk} />}
       {ending.value && <EndQuestion model={model} onClose={() => (ending.value = false)} />}
     </div>
   );
@@ -66,6 +71,7 @@ function Settings({ model, onClose }: { readonly model: TeachModel; readonly onC
       onKeyDown={(event) => event.key === "Escape" && onClose()}
     >
       <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={model.page.sound} />
+      {boardPart.value !== null && <boardPart.value.ui.Kind desk={boardPart.value.desk} group="kind-settings" />}
       <Button label={t("close")} onPress={onClose} />
     </div>
   );
@@ -85,6 +91,7 @@ function Head({ model }: { readonly model: TeachModel }): JSX.Element {
           {clock(elapsed)}
         </span>
       </p>
+      {boardPart.value !== null && <boardPart.value.ui.MarkButton desk={boardPart.value.desk} />}
       <h1>{view?.lesson.title === "" ? t("lesson.untitled") : (view?.lesson.title ?? "")}</h1>
       <LanguageSwitch />
     </header>
@@ -92,6 +99,8 @@ function Head({ model }: { readonly model: TeachModel }): JSX.Element {
 }
 
 function Stage({ model }: { readonly model: TeachModel }): JSX.Element {
+  const part = boardPart.value;
+  if (part !== null && !showsLive()) return <part.ui.BoardStage desk={part.desk} />;
   const { main } = model.stage.value;
   const view = model.page.view.value;
   const stream = main === null ? null : model.streamOf(main);
@@ -111,10 +120,16 @@ function Stage({ model }: { readonly model: TeachModel }): JSX.Element {
             label={own ? t(main.kind === "screen" ? "teach.stage.screen" : "teach.self") : (owner?.name ?? "")}
           />
           {owner !== undefined && !own && <StageLabel kind={main.kind} owner={owner} />}
+          {part !== null && <part.ui.FreezeButton desk={part.desk} />}
         </>
       )}
     </div>
   );
+}
+
+/** The stage is for live pictures now, not for a page or a film. */
+function showsLive(): boolean {
+  return (boardPart.value?.desk.stage.value.stage ?? "live") === "live";
 }
 
 /** Whose picture stands there, where it is not the own one. A classroom that speaks has the green of its tile. */
@@ -177,7 +192,7 @@ function Notices({ model }: { readonly model: TeachModel }): JSX.Element {
 function Self({ model }: { readonly model: TeachModel }): JSX.Element {
   const { main } = model.stage.value;
   const you = model.page.view.value?.you;
-  const onStage = main !== null && main.kind === "camera" && main.participant === you;
+  const onStage = showsLive() && main !== null && main.kind === "camera" && main.participant === you;
   const stream = onStage ? null : model.cameraStream.value;
   const second = model.stage.value.small.filter((source) =>
     model.page.view.value?.participants.some((one) => one.id === source.participant && one.role === "teacher"),
@@ -223,7 +238,7 @@ function nameOf(model: TeachModel, id: string): string {
 function Strip({ model }: { readonly model: TeachModel }): JSX.Element {
   const all = model.page.view.value?.participants ?? [];
   const classrooms = all.filter((one) => one.role === "classroom");
-  const main = model.stage.value.main;
+  const main = showsLive() ? model.stage.value.main : null;
   if (classrooms.length === 0) return <p class="soft strip-none">{t("strip.none")}</p>;
   return (
     <>

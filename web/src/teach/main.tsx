@@ -11,6 +11,7 @@ import { parseLink } from "../lib/api";
 import { addTexts, applyToDocument } from "../lib/i18n";
 import { keepForNextVisit } from "../sw/register";
 import { canDoLive, OldBrowser, WrongLink } from "../ui/Gate";
+import { loadBoard } from "./board/load";
 import { TeachModel } from "./model";
 import { TeachPage } from "./TeachPage";
 
@@ -27,6 +28,7 @@ if (root !== null) {
     const model = new TeachModel(link);
     model.start();
     render(<TeachPage model={model} />, root);
+    loadBoard(model);
   }
 }
 // A link pasted over the old one in the same tab is another lesson.

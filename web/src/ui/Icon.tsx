@@ -35,6 +35,11 @@ const PATHS = {
   "fullscreen-exit": "M9 4v5H4M15 4v5h5M9 20v-5H4M15 20v-5h5",
   speed: "M4.5 17a8.5 8.5 0 1 1 15 0M12 14l4-5",
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
+  slides: "M4 4h16v12H4zM12 16v4M8 20h8",
+  bookmark: "M7 4h10v16l-5-4-5 4z",
+  add: "M12 5v14M5 12h14",
+  fold: "M6 15l6-6 6 6",
+  unfold: "M6 9l6 6 6-6",
   record: "M12 5a7 7 0 1 0 0 14 7 7 0 0 0 0-14z",
 } as const;
 
