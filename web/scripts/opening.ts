@@ -18,7 +18,7 @@ interface Context {
 const OPENING = /\/src\/lib\/(access|api|head-start|identity|offer|sdp|sdp-receive|seats|storage)\.ts$|preload-helper/;
 
 /** What is loaded when it is first used. Several pages share it, and none may open with it. */
-const BOARD = /\/(src\/board|perfect-freehand)\/.*\.(ts|tsx|js|mjs)$|\/src\/lang\/[^/]+\/board\.ts$/;
+const BOARD = /\/(src\/board|perfect-freehand)\/.*\.(ts|tsx|js|mjs)$|\/src\/lang\/[^/]+\/board\.ts$|\/src\/lib\/(in|keep)-step\.ts$/;
 
 /** Not the sheets: a door that names them must not wait for scripts. */
 const script = (path: string): boolean => /\.(ts|tsx|js|mjs)$/.test(path) && !BOARD.test(path);
