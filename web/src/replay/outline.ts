@@ -102,9 +102,14 @@ export function outlineOf(story: Story): Outline {
         break;
     }
   });
-  const named = chapters.map((one) => (one.kind === "media" ? { ...one, name: materials[one.material]?.name ?? "" } : one));
+  const named = chapters.map((one) => (one.kind === "media" ? { ...one, name: nameOf(materials[one.material]) } : one));
   const all = inOrder(pagesOf(shown, materials).concat(named));
   return { chapters: all, questions, chat, shown, materials };
+}
+
+/** A material as people call it: without the ending of its file. */
+export function nameOf(material: Material | undefined): string {
+  return (material?.name ?? "").replace(/\.[A-Za-z0-9]{2,5}$/, "");
 }
 
 /** Chapters together with what the recording itself knows of. */
@@ -147,7 +152,7 @@ function pagesOf(shown: readonly Shown[], materials: Readonly<Record<string, Mat
     .filter((page) => looked[page] === true)
     .map((page) => {
       const owner = ownerOf(page);
-      return { kind: owner === BLANK ? "board" : "slide", at_s: first[page]?.at_s ?? 0, page, name: materials[owner]?.name ?? "" };
+      return { kind: owner === BLANK ? "board" : "slide", at_s: first[page]?.at_s ?? 0, page, name: nameOf(materials[owner]) };
     });
 }
 

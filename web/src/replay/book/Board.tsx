@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { inksOf, Surface } from "../../board/index";
 import { numberOf, ownerOf } from "../../lib/board";
 import { t } from "../../lib/i18n";
-import { BLANK } from "../outline";
+import { BLANK, nameOf } from "../outline";
 import type { Book } from "./book";
 import { sizesOf } from "./decks";
 import type { Sounding } from "./sounding";
@@ -52,7 +52,7 @@ function Page({ book }: { readonly book: Book }): JSX.Element {
           backgrounds={sheet.backgrounds}
           strokes={inksOf(pages, sheet.page)}
           pointer={sheet.page === board.stage.page ? pointer : null}
-          label={pageName(sheet.page, board.materials.find((one) => one.id === ownerOf(sheet.page))?.name ?? "")}
+          label={pageName(sheet.page, nameOf(board.materials.find((one) => one.id === ownerOf(sheet.page))))}
         />
       )}
     </div>
@@ -96,7 +96,7 @@ function Film({ book, sounding }: BoardProps): JSX.Element {
   const room = useRef<HTMLDivElement>(null);
   const element = sounding.element.value;
   const { board } = book.scene.value;
-  const name = board.materials.find((one) => one.id === board.stage.material)?.name ?? "";
+  const name = nameOf(board.materials.find((one) => one.id === board.stage.material));
   useEffect(() => {
     if (element === null || room.current === null) return undefined;
     element.setAttribute("aria-label", name);
