@@ -1,9 +1,10 @@
-"""A stand-in for the server's replay routes: pages, `GET /api/replays/{lesson}`, signed and expiring media.
+"""A stand-in for the server's replay routes: pages, `GET /api/replays/{lesson}`, timeline, signed and expiring media.
 
 Its faults are switched by tests: no answer, expired signatures, a lesson that has run for only so long. It serves the
 built pages under the policy that the real server sets, so a page that breaks it is seen here.
 """
 
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -48,6 +49,8 @@ class Recorded:
         recorded_s: how much of it has been recorded; None: all.
         answering: when false every request is dropped without an answer.
         signature: part of every media URL; another one makes the old URLs expire.
+        timeline: the log's events, as JSON; None: the server keeps none.
+        files: the materials' files by name.
     """
 
     main: Track | None
@@ -61,6 +64,9 @@ class Recorded:
     answering: bool = True
     signature: str = "first"
     asked: int = 0
+    light: bool = False
+    timeline: list[dict[str, Any]] | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def until_s(self, track: Track) -> float:
         """How much of a track can be played."""
@@ -106,7 +112,7 @@ class Recorded:
                 "problem": self.problem,
             },
             "main": None if self.main is None else {"url": f"{prefix}/main.m3u8"},
-            "light": None,
+            "light": {"url": f"{prefix}/main.m3u8"} if self.light else None,
             "parts": self.parts,
             "clips": [
                 {
@@ -148,6 +154,20 @@ async def serving(recorded: Recorded) -> AsyncIterator[str]:
             return web.json_response(error, status=401)
         return web.json_response(recorded.description())
 
+    async def timeline(request: web.Request) -> web.StreamResponse:
+        if recorded.timeline is None:
+            raise web.HTTPNotFound
+        after = int(request.query.get("after", "0"))
+        lines = [json.dumps(one) + "\n" for one in recorded.timeline if one["seq"] > after]
+        return web.Response(text="".join(lines), content_type="application/x-ndjson")
+
+    async def material(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in recorded.files:
+            raise web.HTTPNotFound
+        kinds = {"webp": "image/webp", "json": "application/json", "mp4": "video/mp4", "m4a": "audio/mp4"}
+        return web.Response(body=recorded.files[name], content_type=kinds[name.rpartition(".")[2]])
+
     async def playlist(request: web.Request) -> web.StreamResponse:
         track = recorded.track(request.match_info["track"])
         if track is None:
@@ -165,6 +185,8 @@ async def serving(recorded: Recorded) -> AsyncIterator[str]:
 
     app.router.add_get("/replay/{lesson}", page)
     app.router.add_get("/api/replays/{lesson}", api)
+    app.router.add_get("/api/timeline/{lesson}", timeline)
+    app.router.add_get("/material/{lesson}/{name}", material)
     app.router.add_get("/media/{lesson}/{signed}/{track}.m3u8", playlist)
     app.router.add_get("/media/{lesson}/{signed}/{part}/{file}", segment)
     app.router.add_static("/assets", PAGES / "assets")

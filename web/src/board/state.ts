@@ -48,7 +48,7 @@ export function afterEvent(pages: Pages, event: StrokeEvent, by: string): Pages 
       if (inks.some((one) => one.id === event.id)) return pages;
       return put(pages, event.page, inks.concat(inkOf({ ...event, by }, event.done === true)));
     case "stroke_grew":
-      return change(pages, event.page, [event.id], (one) => ({ ...grown(one, event.points), done: event.done === true }));
+      return grow(pages, event);
     case "strokes_hidden":
       return change(pages, event.page, event.ids, (one) => ({ ...one, gone: true }));
     case "strokes_shown":
@@ -72,6 +72,19 @@ export function spotOf({ x = 0, y = 0, off = false }: Pointed): { readonly x: nu
 
 function put(pages: Pages, page: string, inks: readonly Ink[]): Pages {
   return { ...pages, inks: { ...pages.inks, [page]: inks } };
+}
+
+/** Most events are these, and of the newest strokes: a replay adds thousands at a jump, so they must not cost a look at each. */
+function grow(pages: Pages, { page, id, points, done = false }: StrokeGrew): Pages {
+  const inks = inksOf(pages, page);
+  for (let n = inks.length - 1; n >= 0; n--) {
+    const one = inks[n];
+    if (one === undefined || one.id !== id) continue;
+    const next = inks.slice();
+    next[n] = { ...grown(one, points), done };
+    return put(pages, page, next);
+  }
+  return pages;
 }
 
 function change(pages: Pages, page: string, ids: readonly string[], how: (ink: Ink) => Ink): Pages {

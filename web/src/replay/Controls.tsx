@@ -6,6 +6,7 @@ import { Button } from "../ui/Button";
 import { Timeline } from "./Timeline";
 import type { Controller } from "./controller";
 import type { Fullscreen } from "./fullscreen";
+import type { OpenBook } from "./load";
 import { SPEEDS } from "./memory";
 import type { Moment } from "./model";
 
@@ -13,13 +14,17 @@ export interface ControlsProps {
   readonly controller: Controller;
   readonly moments: readonly Moment[];
   readonly fullscreen: Fullscreen;
+  readonly open: OpenBook | null;
+  /** Whether what stands beside the stage is put away; null where it cannot be. */
+  readonly folded: boolean | null;
+  readonly onFold: () => void;
 }
 
-export function Controls({ controller, moments, fullscreen }: ControlsProps): JSX.Element {
+export function Controls({ controller, moments, fullscreen, open, folded, onFold }: ControlsProps): JSX.Element {
   const playing = controller.playing.value;
   return (
     <div class="replay-controls" role="group" aria-label={t("replay.controls")}>
-      <Timeline controller={controller} moments={moments} />
+      <Timeline controller={controller} moments={moments} open={open} />
       <div class="replay-bar">
         <Button
           label={t(playing ? "replay.pause" : "replay.play")}
@@ -49,6 +54,17 @@ export function Controls({ controller, moments, fullscreen }: ControlsProps): JS
         <Volume controller={controller} />
         <Speed controller={controller} />
         <Light controller={controller} />
+        {folded !== null && (
+          <Button
+            label={t("replay.fold")}
+            look="quiet"
+            pressed={!folded}
+            hint={t(folded ? "replay.fold.open" : "replay.fold.close")}
+            onPress={onFold}
+            class="replay-fold"
+            test="fold"
+          />
+        )}
         <Button
           label={t(fullscreen.on ? "replay.full.exit" : "replay.full")}
           icon={fullscreen.on ? "fullscreen-exit" : "fullscreen"}

@@ -6,7 +6,7 @@ import { Icon, type IconName } from "../ui/Icon";
 import type { Controller } from "./controller";
 import type { Moment } from "./model";
 
-const ICONS: Readonly<Record<Moment["kind"], IconName>> = {
+export const MOMENT_ICONS: Readonly<Record<Moment["kind"], IconName>> = {
   part: "retry",
   screen: "screen",
   voice: "microphone",
@@ -35,7 +35,7 @@ export function Moments({ moments, controller }: { moments: readonly Moment[]; c
         {moments.map((moment) => (
           <li key={`${moment.kind}${moment.at_s}${moment.name}`}>
             <button type="button" class="replay-moment" onClick={() => controller.seek(moment.at_s)}>
-              <Icon name={ICONS[moment.kind]} />
+              <Icon name={MOMENT_ICONS[moment.kind]} />
               <span class="replay-moment-text">{momentText(moment)}</span>
               <span class="replay-moment-time">{clock(moment.at_s)}</span>
             </button>

@@ -104,7 +104,7 @@ export function Page({ link }: { link: PageLink }): JSX.Element {
         </div>
         <LanguageSwitch />
       </header>
-      <Player replay={replay} renew={() => getReplay(link.lesson, link.token).catch(() => null)} />
+      <Player replay={replay} link={link} renew={() => getReplay(link.lesson, link.token).catch(() => null)} />
     </div>
   );
 }

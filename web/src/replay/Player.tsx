@@ -4,8 +4,9 @@
 import { useComputed } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Replay } from "../lib/api";
+import type { PageLink, Replay } from "../lib/api";
 import { clock, t } from "../lib/i18n";
+import { recall, remember } from "../lib/storage";
 import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { StatusLine } from "../ui/StatusLine";
@@ -14,6 +15,7 @@ import { Moments } from "./Moments";
 import { type Clip, Controller } from "./controller";
 import { useFullscreen } from "./fullscreen";
 import { type Action, actionOf } from "./keyboard";
+import { type OpenBook, useBook } from "./load";
 import { momentsOf, onStage } from "./model";
 
 /** In full screen the controls go away after this long without a touch. */
@@ -21,11 +23,12 @@ const IDLE_MS = 3000;
 
 export interface PlayerProps {
   readonly replay: Replay;
+  readonly link: PageLink;
   /** Ask the API again, for fresh URLs. */
   readonly renew: () => Promise<Replay | null>;
 }
 
-export function Player({ replay, renew }: PlayerProps): JSX.Element {
+export function Player({ replay, link, renew }: PlayerProps): JSX.Element {
   // One controller for as long as this lesson is shown; later answers reach it through `update`.
   const controller = useMemo(() => new Controller(replay, renew), [replay.lesson.id]);
   useEffect(() => controller.update(replay), [controller, replay]);
@@ -43,39 +46,68 @@ export function Player({ replay, renew }: PlayerProps): JSX.Element {
   useKeys(controller, fullscreen.toggle);
   const idle = useIdle(frame, fullscreen.on && controller.playing.value);
   const moments = useMemo(() => momentsOf(replay), [replay]);
-  // A running lesson has moments sooner or later: their column is kept free from the start, so that the picture stays put.
-  const [plain] = useState(() => moments.length === 0 && replay.lesson.state !== "live");
+  const open = useBook(controller, link);
+  // Where the server keeps no timeline, there is nothing to list but what the recording itself knows.
+  const without = open !== null && open.book.state.value === "none";
+  // What is listed comes a moment later: its column is kept free from the start, so that the picture stays put.
+  const plain = without && moments.length === 0 && replay.lesson.state !== "live";
+  const [folded, setFolded] = useState(() => recall("replay.folded") === "on");
+  const fold = (): void => {
+    remember("replay.folded", folded ? "" : "on");
+    setFolded(!folded);
+  };
   const classes = `replay-player${fullscreen.on ? " is-full" : ""}${idle ? " is-idle" : ""}`;
   return (
-    <main class={`replay-main${plain ? " is-plain" : ""}`}>
+    <main class={`replay-main${plain ? " is-plain" : ""}${folded ? " is-folded" : ""}`}>
       <div class={classes} ref={frame} data-theme={fullscreen.on ? "stage" : undefined}>
-        <Stage controller={controller} onDoublePress={fullscreen.toggle} />
-        <Controls controller={controller} moments={moments} fullscreen={fullscreen} />
+        <Stage controller={controller} open={open} onDoublePress={fullscreen.toggle} />
+        <Controls
+          controller={controller}
+          moments={moments}
+          fullscreen={fullscreen}
+          open={open}
+          folded={plain || fullscreen.on ? null : folded}
+          onFold={fold}
+        />
       </div>
       <aside class="replay-aside">
-        {moments.length > 0 && <Moments moments={moments} controller={controller} />}
+        {open !== null && !without && <open.ui.Panel book={open.book} />}
+        {without && moments.length > 0 && <Moments moments={moments} controller={controller} />}
         <Notice replay={replay} />
       </aside>
     </main>
   );
 }
 
-function Stage({ controller, onDoublePress }: { controller: Controller; onDoublePress: () => void }): JSX.Element {
-  const { clips } = controller.replay.value;
+interface StageProps {
+  readonly controller: Controller;
+  readonly open: OpenBook | null;
+  readonly onDoublePress: () => void;
+}
+
+/** What has the stage, beside the id of a clip: a page or film of the board, or the main picture. */
+const BOARD = "board";
+const MAIN = "main";
+
+function Stage({ controller, open, onDoublePress }: StageProps): JSX.Element {
+  const { clips, lesson } = controller.replay.value;
   const on = controller.on.value;
-  const big = onStage(clips, on);
+  const light = controller.light.value;
+  const board = open !== null && open.book.scene.value.board.stage.stage !== "live";
+  const big = board ? BOARD : (onStage(clips, on) ?? MAIN);
   const near = clips.filter((clip) => controller.near.value.indexOf(clip.id) >= 0);
-  const small = (big === null ? 0 : 1) + near.filter((clip) => clip.id !== big && on.indexOf(clip.id) >= 0).length;
+  const main = big === MAIN ? "big" : light || !controller.pictured.value ? "hidden" : "small";
+  const small = (main === "small" ? 1 : 0) + near.filter((clip) => clip.id !== big && on.indexOf(clip.id) >= 0).length;
   return (
     <div
-      class={`replay-stage${small > 0 ? " has-strip" : ""}${controller.light.value ? " is-light" : ""}`}
+      class={`replay-stage${small > 0 ? " has-strip" : ""}${light ? " is-light" : ""}`}
       data-test="stage"
       role="group"
       aria-label={t("stage")}
       onClick={() => controller.toggle()}
       onDblClick={onDoublePress}
     >
-      <MainPicture controller={controller} place={big === null ? "big" : "small"} />
+      <MainPicture controller={controller} place={main} />
       {near.map((clip) => (
         <ClipPicture
           key={clip.id}
@@ -84,11 +116,15 @@ function Stage({ controller, onDoublePress }: { controller: Controller; onDouble
           place={on.indexOf(clip.id) < 0 ? "hidden" : clip.id === big ? "big" : "small"}
         />
       ))}
-      {controller.light.value && (
-        <p class="replay-light-stage" data-test="light-stage">
-          <Icon name="sound" />
-          {t("replay.light.stage")}
-        </p>
+      {board && <open.ui.Board book={open.book} sounding={open.sounding} />}
+      {light && !board && (
+        <div class="replay-light-stage" data-test="light-stage">
+          <p class="replay-card-title">{lesson.title === "" ? t("lesson.untitled") : lesson.title}</p>
+          <p>
+            <Icon name="sound" />
+            {t("replay.light.stage")}
+          </p>
+        </div>
       )}
       <BigPlay controller={controller} />
       <Message controller={controller} />

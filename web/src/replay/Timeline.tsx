@@ -6,11 +6,19 @@ import { useRef, useState } from "preact/hooks";
 import { clock, t } from "../lib/i18n";
 import type { Controller } from "./controller";
 import { momentText } from "./Moments";
+import type { OpenBook } from "./load";
 import type { Moment } from "./model";
+import type { Chapter } from "./outline";
 
 const PER_CENT = 100;
 
-export function Timeline({ controller, moments }: { controller: Controller; moments: readonly Moment[] }): JSX.Element {
+export interface TimelineProps {
+  readonly controller: Controller;
+  readonly moments: readonly Moment[];
+  readonly open: OpenBook | null;
+}
+
+export function Timeline({ controller, moments, open }: TimelineProps): JSX.Element {
   const line = useRef<HTMLDivElement>(null);
   const [hover_s, setHover] = useState<number | null>(null);
   const [dragged, setDragged] = useState(false);
@@ -22,7 +30,9 @@ export function Timeline({ controller, moments }: { controller: Controller; mome
     if (box === undefined || box.width === 0) return 0;
     return Math.max(0, Math.min(1, (event.clientX - box.left) / box.width)) * end_s;
   };
-  const moment = hover_s === null ? null : near(moments, hover_s, end_s);
+  const chapters = open === null ? [] : open.book.chapters.value;
+  const chapter = hover_s === null ? null : near(chapters, hover_s, end_s);
+  const moment = hover_s === null || open !== null ? null : near(moments, hover_s, end_s);
   return (
     <div
       class={`replay-seek${dragged ? " is-dragged" : ""}`}
@@ -38,6 +48,7 @@ export function Timeline({ controller, moments }: { controller: Controller; mome
         if (event.button !== 0) return;
         event.currentTarget.setPointerCapture(event.pointerId);
         setDragged(true);
+        setHover(secondAt(event));
         controller.drag(secondAt(event));
       }}
       onPointerMove={(event) => {
@@ -76,11 +87,16 @@ export function Timeline({ controller, moments }: { controller: Controller; mome
           .map((one) => (
             <span key={one.at_s} class="replay-join" style={{ left: share(one.at_s) }} />
           ))}
+        {chapters.filter(isMarked).map((one, n) => (
+          <span key={n} class={`replay-mark is-${one.kind}`} style={{ left: share(one.at_s) }} data-test="mark" />
+        ))}
         <span class="replay-knob" style={{ left: share(position_s) }} />
       </div>
       {hover_s !== null && (
-        <span class="replay-hover" style={{ left: share(hover_s) }} aria-hidden="true">
+        <span class={`replay-hover${edge(hover_s, end_s)}`} style={{ left: share(hover_s) }} aria-hidden="true">
+          {open !== null && <open.ui.Peek book={open.book} at_s={hover_s} />}
           {clock(hover_s)}
+          {chapter !== null && open !== null && <span>{open.ui.chapterText(chapter)}</span>}
           {moment !== null && <span>{momentText(moment)}</span>}
         </span>
       )}
@@ -88,7 +104,23 @@ export function Timeline({ controller, moments }: { controller: Controller; mome
   );
 }
 
-/** The moment under the pointer: within a hundredth of the line. */
-function near(moments: readonly Moment[], at_s: number, end_s: number): Moment | null {
-  return moments.find((moment) => Math.abs(moment.at_s - at_s) < end_s / PER_CENT) ?? null;
+/** Screens and voices have their span on the line, and joins their gap. */
+function isMarked(chapter: Chapter): boolean {
+  return chapter.kind !== "moment";
+}
+
+/** What is under the pointer: the nearest within a hundredth of the line. */
+function near<T extends { readonly at_s: number }>(all: readonly T[], at_s: number, end_s: number): T | null {
+  let found: T | null = null;
+  for (const one of all) {
+    const far = Math.abs(one.at_s - at_s);
+    if (far < end_s / PER_CENT && (found === null || far < Math.abs(found.at_s - at_s))) found = one;
+  }
+  return found;
+}
+
+/** Near an end of the line the words stay within it. */
+function edge(at_s: number, end_s: number): string {
+  if (at_s < end_s * 0.15) return " is-first";
+  return at_s > end_s * 0.85 ? " is-last" : "";
 }

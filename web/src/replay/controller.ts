@@ -51,6 +51,8 @@ export class Controller {
   readonly muted = signal(false);
   /** Whether the light replay is played: sound alone, everyone's mixed, so that no clip is fetched. The stage is free. */
   readonly light = signal(false);
+  /** Whether the film of the main picture has a picture: a lesson may be sound alone. */
+  readonly pictured = signal(true);
   /** Ids of the clips that are on now and have a picture. */
   readonly on = signal<readonly string[]>([]);
   /** Ids of the clips whose elements should exist. */
@@ -207,6 +209,23 @@ export class Controller {
     if (to_s !== null) this.position_s.value = Math.max(0, Math.min(to_s, this.end_s.peek()));
   }
 
+  get isDragged(): boolean {
+    return this.dragging;
+  }
+
+  /** The second that is played now, finer than `position_s`. */
+  now_s(): number {
+    const { main } = this;
+    const there = main !== null && !this.dragging && main.video.readyState > 0 && !main.video.seeking && main.feed.inPlace;
+    return there ? main.video.currentTime : this.position_s.peek();
+  }
+
+  /** Whether the sound is heard to go on just now: neither paused nor waiting for data. */
+  get isRunning(): boolean {
+    const video = this.main?.video;
+    return video !== undefined && this.playing.peek() && !video.paused && !video.seeking && video.readyState >= 3;
+  }
+
   get live(): boolean {
     return this.replay.value.lesson.state === "live" && this.replay.value.recording.state === "recording";
   }
@@ -298,10 +317,11 @@ export class Controller {
     const rate = possibleRate(this.speed.peek(), video.currentTime, this.end_s.peek(), this.live);
     keepPitch(video);
     if (video.playbackRate !== rate) video.playbackRate = rate;
-    const running = wants && !video.paused && !video.seeking && video.readyState >= 3;
+    const running = this.isRunning;
     this.noticeStall(video, wants, now_ms);
     batch(() => {
       if (!this.dragging && video.readyState > 0 && feed.inPlace) this.position_s.value = video.currentTime;
+      if (video.readyState >= 1) this.pictured.value = video.videoWidth > 0;
       this.buffered.value = sameRanges(this.buffered.peek(), ranges(video));
       this.near.value = this.nearNow();
       this.on.value = sameList(this.on.peek(), this.steerClips({ position_s: video.currentTime, running, rate }, now_ms));

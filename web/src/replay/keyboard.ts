@@ -19,7 +19,9 @@ export function actionOf(press: Key): Action | null {
   if (press.ctrl || press.alt || press.meta) return null;
   if (press.on === "select" || press.on === "input" || press.on === "textarea") return null;
   const key = press.key.length === 1 ? press.key.toLowerCase() : press.key;
-  const pressesFocused = press.on === "button" || press.on === "a" || press.on === "summary";
+  // Tabs are walked by the arrows.
+  if (press.on === "tab" && /^(Arrow|Home$|End$)/.test(key)) return null;
+  const pressesFocused = press.on === "tab" || press.on === "button" || press.on === "a" || press.on === "summary";
   switch (key) {
     case " ":
       return pressesFocused ? null : { do: "toggle" };
