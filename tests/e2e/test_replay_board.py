@@ -93,7 +93,10 @@ async def upload(server: LiveServer, lesson: Lesson) -> str:
     """The id of the deck that is made of it."""
     headers = {"Authorization": f"Bearer {lesson.teacher_token}"}
     url = f"{server.url}/api/materials/{lesson.id}?name=river.png"
-    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as http, http.post(url, data=slide()) as answer:
+    async with (
+        aiohttp.ClientSession(headers=headers, raise_for_status=True) as http,
+        http.post(url, data=slide()) as answer,
+    ):
         return str((await answer.json())["id"])
 
 

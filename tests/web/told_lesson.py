@@ -62,14 +62,20 @@ def tell(recorded: Recorded, language: str = "en") -> None:
         (SHOWN_AT_S[1], {"type": "marked", "text": mark}),
         (STROKE_AT_S, {**line, "width": 120, "points": [1000, 4200, 50]}),
         *(
-            (STROKE_AT_S + n / 10, {"type": "stroke_grew", "id": line["id"], "page": line["page"], "points": [800, 0, 0]})
+            (
+                STROKE_AT_S + n / 10,
+                {"type": "stroke_grew", "id": line["id"], "page": line["page"], "points": [800, 0, 0]},
+            )
             for n in range(1, 10)
         ),
         (8.5, {"type": "said", "name": room, "role": "classroom", "text": asked}),
         (10.0, {"type": "said", "name": teacher, "role": "teacher", "text": answered}),
         (13.0, {"type": "poll_opened", "poll": "poll0001", "question": question, "choices": list(choices)}),
         *(
-            (15.0 + n, {"type": "poll_answered", "poll": "poll0001", "participant": f"p{n}", "name": f"{n}", "counts": counts})
+            (
+                15.0 + n,
+                {"type": "poll_answered", "poll": "poll0001", "participant": f"p{n}", "name": f"{n}", "counts": counts},
+            )
             for n, counts in enumerate(([12, 7, 2], [19, 3, 0]))
         ),
         (18.0, {"type": "poll_revealed", "poll": "poll0001", "right": 0}),

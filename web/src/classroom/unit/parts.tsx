@@ -1,5 +1,6 @@
 /** What is loaded when the first sound is here: every part of the classroom's unit, with its texts and its sheet. */
 
+import "./question.css";
 import "./unit.css";
 import { addTexts } from "../../lib/i18n";
 import { Heads, Settings } from "./Asked";
