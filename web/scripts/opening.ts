@@ -23,8 +23,11 @@ const BOARD = /\/(src\/board|perfect-freehand)\/.*\.(ts|tsx|js|mjs)$|\/src\/lang
 /** Small, loaded with the chat. */
 const PHRASES = /\/phrases\.ts$/;
 
+/** Every page but the classroom's: what three pages share must not make the fourth carry it. */
+const WORK = /\/ui\/work-icons\.ts$/;
+
 /** Not the sheets: a door that names them must not wait for scripts. */
-const script = (path: string): boolean => /\.(ts|tsx|js|mjs)$/.test(path) && !BOARD.test(path) && !PHRASES.test(path);
+const script = (path: string): boolean => /\.(ts|tsx|js|mjs)$/.test(path) && !BOARD.test(path) && !PHRASES.test(path) && !WORK.test(path);
 
 /** Files that several pages share. Each file more is a connection more at the start, and browsers open six. */
 export const SHARED = [

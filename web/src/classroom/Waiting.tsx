@@ -1,7 +1,8 @@
 /** Before the lesson: its title, the clock, the one press where the browser wants one. Starts by itself. */
 
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { canCapture } from "../lib/devices";
 import { clock, dayAndTime, t, timeOfDay } from "../lib/i18n";
 import { wallMs } from "../lib/ticker";
@@ -9,7 +10,6 @@ import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
 import type { ClassroomModel } from "./model";
-import { LineCheck } from "./LineCheck";
 import { NameField } from "./Menu";
 import { Status } from "./Status";
 import { Unit } from "./unit/Unit";
@@ -17,9 +17,23 @@ import { recordedText } from "./words";
 
 const DAY_S = 86_400;
 
+/** Nothing that the page opens with: whoever waits has the time to load it. */
+const check = signal<typeof import("./LineCheck") | null>(null);
+const AGAIN_MS = 5_000;
+
+function loadCheck(): void {
+  if (check.peek() !== null) return;
+  import("./LineCheck").then(
+    (part) => (check.value = part),
+    () => setTimeout(loadCheck, AGAIN_MS),
+  );
+}
+
 export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Element {
   const view = model.page.view.value;
   const checking = useSignal(false);
+  const LineCheck = check.value?.LineCheck;
+  useEffect(loadCheck, []);
   const now = wallMs.value + (view?.clockOffsetMs ?? 0);
   const startsAt = view?.lesson.starts_at_ms ?? null;
   const left = startsAt === null ? null : (startsAt - now) / 1000;
@@ -53,7 +67,7 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
         </p>
         <EnterOrReady model={model} />
         {!checking.value && <Unit model={model} at="waiting" />}
-        {view !== null && <LineCheck model={model} onOpen={(open) => (checking.value = open)} />}
+        {view !== null && LineCheck !== undefined && <LineCheck model={model} onOpen={(open) => (checking.value = open)} />}
       </main>
       <footer class="wait-foot">
         <p class="wait-recorded">

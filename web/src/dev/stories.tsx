@@ -4,6 +4,7 @@
 import { render } from "preact";
 import "../style/tokens.css";
 import "../style/base.css";
+import "../ui/work-icons";
 import "../style/live.css";
 import { ClassroomModel } from "../classroom/model";
 import { ClassroomPage } from "../classroom/ClassroomPage";
