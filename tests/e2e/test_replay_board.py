@@ -93,12 +93,15 @@ async def upload(server: LiveServer, lesson: Lesson) -> str:
     """The id of the deck that is made of it."""
     headers = {"Authorization": f"Bearer {lesson.teacher_token}"}
     url = f"{server.url}/api/materials/{lesson.id}?name=river.png"
-    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as http, http.post(url, data=slide()) as answer:
+    async with (
+        aiohttp.ClientSession(headers=headers, raise_for_status=True) as http,
+        http.post(url, data=slide()) as answer,
+    ):
         return str((await answer.json())["id"])
 
 
 async def taught(server: LiveServer, lesson: Lesson) -> dict[str, float]:
-    """Teach half a minute with a blackboard, a slide and a line of chat; when what happened, in seconds of the replay."""
+    """Teach with a blackboard, a slide and a line of chat; when what happened, in seconds of the replay."""
     known = programme.encode(6, 30)
     async with aiohttp.ClientSession() as http, http.ws_connect(f"{server.url}/ws/{lesson.id}") as socket:
         volunteer = Volunteer(socket)
