@@ -14,13 +14,13 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from tests.e2e.server import LiveServer
+from tests.lesson.village_board import Hall
 
 from liveclass.lesson import orders as o
 from liveclass.lesson.desk import BoardLimits
 from liveclass.lesson.rights import Actor
 from liveclass.lesson.timeline import Timeline
-from tests.e2e.server import LiveServer
-from tests.lesson.village_board import Hall
 
 
 def hour(events: int) -> bytes:
@@ -55,8 +55,8 @@ async def measure(events: int, newcomers: int) -> dict[str, Any]:
         await server.start()
         lesson = await server.create_lesson("An hour")
         path = Path(folder) / "timelines" / f"{lesson.id}.jsonl"
-        path.parent.mkdir(exist_ok=True)  # noqa: ASYNC240
-        path.write_bytes(hour(events))  # noqa: ASYNC240
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(hour(events))
         took_ms, sizes = [], []
         token = lesson.classroom_token
         async with aiohttp.ClientSession() as http:

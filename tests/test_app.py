@@ -105,6 +105,7 @@ def test_every_setting_of_the_relay_reaches_it() -> None:
         congestion_feedback=False,
         adaptation=False,
         retransmission_share=0.11,
+        max_speaking=2,
     )
     options, default = app._plane_options(changed), PlaneOptions()
     for name in PlaneOptions.__dataclass_fields__:

@@ -28,6 +28,37 @@ LINKS = {
     "teacher_url": "http://localhost:8080/teach/nkxah3gSuzkn#t",
     "classroom_url": "http://localhost:8080/class/nkxah3gSuzkn#c",
     "replay_url": "http://localhost:8080/replay/nkxah3gSuzkn#r",
+    "report_url": "http://localhost:8080/report/nkxah3gSuzkn#t",
+}
+CSV = "\ufefflesson,classroom\r\n分数,3-2\r\n".encode()
+REPORT = {
+    "lesson": {"title": "分数"},
+    "started_at_ms": 1_795_000_000_000,
+    "ended_at_ms": 1_795_002_400_000,
+    "duration_s": 2400.0,
+    "rooms": [
+        {
+            "name": "石门小学三年级2班",
+            "heads": 38,
+            "present_s": 2400.0,
+            "missed_s": 0.0,
+            "behind_s": 190.0,
+            "called": 2,
+            "hands": 3,
+            "answered": 1,
+        },
+        {
+            "name": "4-1",
+            "heads": None,
+            "present_s": 300.0,
+            "missed_s": 2100.0,
+            "behind_s": 0.0,
+            "called": 0,
+            "hands": 0,
+            "answered": 0,
+        },
+    ],
+    "polls": [{"question": "1/2 + 1/4?", "choices": ["2/6", "3/4"], "right": 1, "answers": [{"counts": [3, 35]}]}],
 }
 
 
@@ -106,7 +137,7 @@ def test_help_lists_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     for word in ("serve", "demo", "lesson", "doctor", "settings", "--version", "exit codes"):
         assert word in text
     text = help_of("lesson", capsys=capsys)
-    for word in ("create", "list", "end", "delete"):
+    for word in ("create", "list", "end", "report", "delete"):
         assert word in text
 
 
@@ -264,6 +295,8 @@ def api(request: Seen) -> Answer:
         return Answer(200, {"lessons": lessons, "next": str(last) if last < 250 else None})
     if (request.method, url.path) == ("POST", "/api/lessons/nkxah3gSuzkn/end"):
         return Answer(200, {"id": "nkxah3gSuzkn", "state": "ended"})
+    if (request.method, url.path) == ("GET", "/api/reports/nkxah3gSuzkn"):
+        return Answer(200, CSV if url.query == "format=csv" else REPORT)
     if (request.method, url.path) == ("DELETE", "/api/lessons/nkxah3gSuzkn"):
         return Answer(204)
     return Answer(404, {"error": {"code": "lesson_unknown", "message": "There is no such lesson."}})
@@ -318,6 +351,35 @@ def test_a_lesson_is_ended_and_deleted(server: FakeServer, capsys: pytest.Captur
         "POST /api/lessons/nkxah3gSuzkn/end",
         "DELETE /api/lessons/nkxah3gSuzkn",
     ]
+
+
+def test_a_report_names_classrooms_and_answers(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lesson", "report", "nkxah3gSuzkn"]) == 0
+    heading, _, columns, first, second, _, *question = capsys.readouterr().out.splitlines()
+    assert heading.startswith("分数: 2026-11-1")
+    assert heading.endswith(", 40 minutes")
+    assert " ".join(columns.split()) == "PUPILS THERE MISSED CAUGHT UP CALLED HANDS ANSWERS CLASSROOM"
+    assert " ".join(first.split()) == "38 40 min 0 min 3 min 2 3 1 石门小学三年级2班"
+    assert " ".join(second.split()) == "5 min 35 min 0 min 0 0 0 4-1"
+    assert question == ["Question 1: 1/2 + 1/4?", "  A 2/6: 3", "  B 3/4: 35  right"]
+    assert cli.main(["lesson", "report", "nkxah3gSuzkn", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == REPORT
+
+
+def test_a_report_for_spreadsheets_comes_byte_by_byte_as_the_server_made_it(
+    server: FakeServer, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert cli.main(["lesson", "report", "nkxah3gSuzkn", "--csv"]) == 0
+    assert capfdbinary.readouterr().out == CSV
+
+
+def test_a_report_of_a_lesson_without_classrooms_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = {**REPORT, "rooms": [], "started_at_ms": None}
+    with http_server(lambda _: Answer(200, nobody)) as empty:
+        assert cli.main(["lesson", "report", "x", "--server", empty.url, "--admin-token", ADMIN]) == 0
+    assert capsys.readouterr().out == "分数: has not begun\nNo classroom was there.\n"
 
 
 @pytest.mark.parametrize(("typed", "deleted"), [("y\n", 1), ("\n", 0), ("no\n", 0)])

@@ -20,7 +20,7 @@ export default defineConfig({
     // Every target loads `<link rel=modulepreload>` or ignores it harmlessly; the polyfill would be weight for nothing.
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: "index.html", teach: "teach.html", class: "class.html", replay: "replay.html", sw: "src/sw/sw.ts" },
+      input: { index: "index.html", teach: "teach.html", class: "class.html", replay: "replay.html", report: "report.html", sw: "src/sw/sw.ts" },
       // A service worker's address must not change, and its folder bounds what it may serve.
       output: {
         entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),

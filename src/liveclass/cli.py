@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     lesson = commands.add_parser(
         "lesson",
-        help="create, list, end and delete lessons of a running server",
+        help="create, list, end, report on and delete lessons of a running server",
         description="Talk to a running server. On the server's own machine no token is needed.",
     )
     lessons_command.add_arguments(lesson, partial(_add_settings, only=lessons_command.SETTINGS))

@@ -13,6 +13,7 @@ from liveclass.lesson.messages import (
     Devices,
     EndCall,
     EndLesson,
+    LessonChanged,
     LessonInfo,
     LessonOrder,
     LessonState,
@@ -296,6 +297,21 @@ def test_the_lead_stays_with_the_first_who_publishes_over_short_absences() -> No
     assert lesson.lead == "t"
 
 
+def test_pages_are_told_who_leads_when_it_changes_and_not_otherwise() -> None:
+    lesson = running("c")
+    lesson.join("t2", "teacher", "", 0.0)
+
+    def leads(effects: Sequence[Effect]) -> list[str]:
+        return [one.lesson.lead for one in news(effects, "c") if isinstance(one, LessonChanged)]
+
+    assert lesson.info.lead == ""
+    assert leads(lesson.media_opened("t", "subscribe", "s1", 1.0)) == []
+    assert leads(lesson.media_opened("t", "publish", "p1", 1.0)) == ["t"]
+    assert leads(lesson.media_opened("t2", "publish", "p2", 2.0)) == []
+    assert leads(lesson.media_opened("t", "publish", "p3", 3.0)) == []
+    assert lesson.info.lead == "t"
+
+
 def test_the_lead_is_not_lost_to_a_restart_that_the_other_teacher_survives_faster() -> None:
     lesson = running()
     lesson.media_opened("t", "publish", "s", 0.0)
@@ -416,8 +432,8 @@ def test_a_change_of_calls_or_mutes_is_told_apart_from_what_may_be_written_later
     assert lesson.calls_revision != before
 
 
-def test_a_ping_is_answered_to_its_sender() -> None:
-    assert running().handle("t", Ping(9), 0.0, 2) == [Send(("t",), Pong(9))]
+def test_a_ping_is_answered_to_its_sender_with_the_time() -> None:
+    assert running().handle("t", Ping(9), 0.0, 2) == [Send(("t",), Pong(9, 2))]
 
 
 def test_news_of_the_recording_is_told_once() -> None:

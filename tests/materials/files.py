@@ -3,6 +3,7 @@
 import io
 import math
 import struct
+import zipfile
 import zlib
 from collections.abc import Sequence
 from fractions import Fraction
@@ -140,3 +141,26 @@ def film(folder: Path, seconds: float, size: tuple[int, int], ext: str = "mp4", 
         target.mux(picture_stream.encode(None))
         target.mux(sound.encode(None))
     return path.read_bytes()
+
+
+def document(text: str) -> bytes:
+    """A text document of LibreOffice (OpenDocument 1.2), as small as one can be."""
+    kind = "application/vnd.oasis.opendocument.text"
+    office, words = "urn:oasis:names:tc:opendocument:xmlns:office:1.0", "urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+    content = (
+        f'<?xml version="1.0"?><office:document-content xmlns:office="{office}" xmlns:text="{words}" '
+        f'office:version="1.2"><office:body><office:text><text:p>{text}</text:p></office:text></office:body>'
+        "</office:document-content>"
+    )
+    listed = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+    manifest = (
+        f'<?xml version="1.0"?><manifest:manifest xmlns:manifest="{listed}" manifest:version="1.2">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/>'
+        '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>'
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mimetype", kind)
+        archive.writestr("content.xml", content)
+        archive.writestr("META-INF/manifest.xml", manifest)
+    return out.getvalue()

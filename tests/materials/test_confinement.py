@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from liveclass.errors import PeerError
+from liveclass.materials import office
 from liveclass.materials.model import Failed
 from liveclass.materials.runner import Child, child_command
 from tests.materials import files
@@ -145,7 +146,7 @@ async def test_office_files_are_made_by_what_libreoffice_leaves(
     monkeypatch.setattr("liveclass.materials.office.find", lambda: "/bin/sh")
     monkeypatch.setattr(
         "liveclass.materials.office.options",
-        lambda _program, _folder, suffix: {
+        lambda _program, suffix: {
             "program": "/bin/sh",
             "arguments": ["/bin/sh", "-c", f"tail -c {len(pdf)} source.{suffix} > source.pdf; echo converted"],
             "memory_bytes": 1 << 30,
@@ -158,6 +159,14 @@ async def test_office_files_are_made_by_what_libreoffice_leaves(
         assert (material.state, material.total) == ("ready", 2)
         assert shop.deck(material).pages[0].text == "from office"
         assert not any(name.endswith(".work") for name in shop.names())
+
+
+@pytest.mark.skipif(not office.find(), reason="this machine has no LibreOffice")
+async def test_libreoffice_itself_works_confined(tmp_path: Path) -> None:
+    async with workshop(tmp_path / "store") as shop:
+        material = await shop.made(files.document("Spring is here"), "课件.odt")
+        assert (material.state, material.total) == ("ready", 1)
+        assert "Spring is here" in shop.deck(material).pages[0].text
 
 
 async def test_a_server_without_libreoffice_says_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ async def test_a_new_lesson_comes_with_all_its_links(stage: Stage) -> None:
     assert lesson["teacher_url"] == f"{base}/teach/{lesson['id']}#{lesson['teacher_token']}"
     assert lesson["classroom_url"] == f"{base}/class/{lesson['id']}#{lesson['classroom_token']}"
     assert lesson["replay_url"] == f"{base}/replay/{lesson['id']}#{lesson['replay_token']}"
+    assert lesson["report_url"] == f"{base}/report/{lesson['id']}#{lesson['teacher_token']}"
     assert lesson["whip_url"] == f"{base}/whip/{lesson['id']}"
     assert lesson["whep_url"] == f"{base}/whep/{lesson['id']}"
     tokens = {lesson[f"{role}_token"] for role in ("teacher", "classroom", "replay")}

@@ -106,6 +106,7 @@ TABLE: dict[tuple[str, str], Expected] = {
             "/teach/{lesson}",
             "/class/{lesson}",
             "/replay/{lesson}",
+            "/report/{lesson}",
             "/assets/{path:.+}",
             "/favicon.ico",
             "/sw.js",

@@ -74,7 +74,6 @@ async def test_an_uploaded_deck_is_there_for_everybody_who_knows_its_hash(stage:
 async def test_the_board_knows_the_materials_and_whoever_comes_later_too(stage: Stage, tmp_path: Path) -> None:
     lesson = await stage.lesson()
     page = await stage.enter(lesson["id"], lesson["teacher_token"], 1)
-    await page.until("board")
     material = await ready(stage, lesson)
     while True:
         event = (await page.until("happened"))["event"]
@@ -82,7 +81,7 @@ async def test_the_board_knows_the_materials_and_whoever_comes_later_too(stage: 
             break
     assert event["material"] == material
     later = await stage.enter(lesson["id"], lesson["classroom_token"], 2)
-    assert (await later.until("board"))["materials"] == [material]
+    assert later.board["materials"] == [material]
     path = f"/api/materials/{lesson['id']}/{material['id']}"
     assert (await stage.client.delete(path, headers=bearer(lesson["teacher_token"]))).status == 204
     while True:
@@ -101,7 +100,7 @@ async def test_what_came_while_nobody_listened_is_on_the_board_after_a_restart(t
     stage = await build(tmp_path)
     try:
         page = await stage.enter(lesson["id"], lesson["classroom_token"], 2)
-        assert (await page.until("board"))["materials"] == [material]
+        assert page.board["materials"] == [material]
     finally:
         await stage.close()
 

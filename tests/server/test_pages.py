@@ -18,7 +18,7 @@ SCRIPT = b"console.log('liveclass')" * 50
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     folder = tmp_path / "pages"
     (folder / "assets").mkdir(parents=True)
-    for name in ("index", "teach", "class", "replay"):
+    for name in ("index", "teach", "class", "replay", "report"):
         (folder / f"{name}.html").write_text(HTML, "utf-8")
     script = folder / "assets" / "class-abc123.js"
     script.write_bytes(SCRIPT)
@@ -33,7 +33,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     await made.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/teach/x", "/class/nosuchlesson", "/replay/abc"])
+@pytest.mark.parametrize("path", ["/", "/teach/x", "/class/nosuchlesson", "/replay/abc", "/report/abc"])
 async def test_a_page_is_served_whatever_the_lesson_with_a_strict_policy(stage: Stage, path: str) -> None:
     response = await stage.client.get(path)
     assert (response.status, response.content_type) == (200, "text/html")

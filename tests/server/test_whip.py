@@ -262,7 +262,10 @@ async def test_a_program_with_the_teacher_s_link_starts_the_lesson_by_publishing
     lesson = await stage.lesson()
     room = await stage.enter(lesson["id"], lesson["classroom_token"], 2)
     assert (await stage.post(lesson["whip_url"], lesson["teacher_token"])).status == 201
-    assert (await room.until("lesson_changed"))["lesson"]["state"] == "live"
+    led = (await room.until("lesson_changed"))["lesson"]
+    assert (led["state"], bool(led["lead"])) == ("waiting", True)
+    begun = (await room.until("lesson_changed"))["lesson"]
+    assert (begun["state"], begun["lead"]) == ("live", led["lead"])
     assert stage.recordings.begun == [lesson["id"]]
     first = next(iter(stage.media.sessions.values())).person
     assert first.lead

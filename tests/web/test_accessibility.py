@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tests.e2e.browser import Devices, person
-from tests.web import told_lesson
+from tests.web import report_server, told_lesson
 from tests.web.conftest import SCREEN_AT_S
 from tests.web.replay_server import Recorded, serving
+from tests.web.report_server import Reported
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -55,7 +56,9 @@ FOCUSED = """() => {
 
 MARK = """() => {
   const all = [...document.querySelectorAll("a[href], button, input, select, summary, [role=slider]")]
-    .filter((one) => !one.disabled && one.getClientRects().length > 0);
+    .filter((one) => !one.disabled && one.getClientRects().length > 0)
+    // Tab stops once in a group of radio buttons; arrows reach the others.
+    .filter((one) => one.type !== "radio" || one.checked);
   for (const one of all) one.dataset.reachable = "";
   return all.map((one) => one.outerHTML.replace(/<svg.*?<.svg>/g, "").slice(0, 120));
 }"""
@@ -133,6 +136,33 @@ async def test_every_state_of_the_replay_is_accessible(recorded: Recorded, langu
     assert not found, "\n".join(found)
 
 
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("language", LOOKS)
+async def test_every_state_of_the_report_is_accessible(language: str) -> None:
+    found: list[str] = []
+    reported = Reported()
+    async with report_server.serving(reported) as link, window(link, language=language) as page:
+
+        async def look(state: str, awaited: str) -> None:
+            await page.reload()
+            await page.wait_for_selector(f"[data-test={awaited}]")
+            found.extend(f"{state} {one}" for one in await violations(page, LOOKS[language]))
+
+        await look("ended", "rooms")
+        reported.until_s = 1350
+        await look("running", "standing")
+        reported.until_s = -100
+        await look("waiting", "waiting")
+        reported.events, reported.until_s = report_server.NOBODY, report_server.LASTS_S
+        await look("nobody", "nobody")
+        reported.answering = False
+        await look("lost", "message")
+        await page.goto("about:blank")
+        await page.goto(link.replace("#r", "#x"))
+        await look("refused", "message")
+    assert not found, "\n".join(found)
+
+
 async def tab_through(page: "Page") -> None:
     """Press Tab until every control was reached; each shows that it has the focus."""
     controls: list[str] = await page.evaluate(MARK)
@@ -156,7 +186,17 @@ async def tab_through(page: "Page") -> None:
 
 @pytest.mark.parametrize(
     "story",
-    ["teach-before", "teach-called", "teach-figures", "teach-ended", "class-enter", "class-live", "board-clear"],
+    [
+        "teach-before",
+        "teach-called",
+        "teach-figures",
+        "teach-materials",
+        "teach-slide",
+        "teach-ended",
+        "class-enter",
+        "class-live",
+        "board-clear",
+    ],
 )
 async def test_every_control_is_reached_by_tab_and_shows_it(stories: str, story: str) -> None:
     async with window("about:blank") as page:
@@ -200,6 +240,13 @@ async def test_every_control_of_the_replay_is_reached_by_tab_and_shows_it(record
         await page.evaluate(
             "for (const one of document.querySelectorAll('[role=tab][tabindex=\"-1\"]')) one.disabled = true"
         )
+        await tab_through(page)
+
+
+@pytest.mark.usefixtures("pages")
+async def test_every_control_of_the_report_is_reached_by_tab_and_shows_it() -> None:
+    async with report_server.serving(Reported()) as link, window(link) as page:
+        await page.wait_for_selector("[data-test=rooms]")
         await tab_through(page)
 
 

@@ -20,8 +20,11 @@ const OPENING = /\/src\/lib\/(access|api|head-start|identity|offer|sdp|sdp-recei
 /** What is loaded when it is first used. Several pages share it, and none may open with it. */
 const BOARD = /\/(src\/board|perfect-freehand)\/.*\.(ts|tsx|js|mjs)$|\/src\/lang\/[^/]+\/board\.ts$|\/src\/lib\/(in|keep)-step\.ts$/;
 
+/** Small, loaded with the chat. */
+const PHRASES = /\/phrases\.ts$/;
+
 /** Not the sheets: a door that names them must not wait for scripts. */
-const script = (path: string): boolean => /\.(ts|tsx|js|mjs)$/.test(path) && !BOARD.test(path);
+const script = (path: string): boolean => /\.(ts|tsx|js|mjs)$/.test(path) && !BOARD.test(path) && !PHRASES.test(path);
 
 /** Files that several pages share. Each file more is a connection more at the start, and browsers open six. */
 export const SHARED = [

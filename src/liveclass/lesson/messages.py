@@ -176,7 +176,12 @@ class Participant(Struct, frozen=True):
 
 
 class LessonInfo(Struct, frozen=True):
-    """`started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known."""
+    """`started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known.
+
+    Attributes:
+        lead: the participant who leads, so that a page offers a co-volunteer nothing that is refused; empty while
+            nobody has taught.
+    """
 
     id: str
     title: str
@@ -184,6 +189,7 @@ class LessonInfo(Struct, frozen=True):
     language: str = ""
     starts_at_ms: int | None = None
     started_at_ms: int | None = None
+    lead: str = ""
 
 
 class RecordingInfo(Struct, frozen=True):
@@ -316,7 +322,15 @@ class ErrorMessage(Struct, frozen=True, tag="error"):
 
 
 class Pong(Struct, frozen=True, tag="pong"):
+    """Answers `Ping` at once.
+
+    Attributes:
+        at_ms: the time line's clock, as in the `at_ms` of what happened: with the round trip a page knows that clock to
+            a fraction of it, and songs and films run in step.
+    """
+
     n: int = 0
+    at_ms: int = 0
 
 
 LessonMessage = (

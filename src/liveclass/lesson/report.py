@@ -11,11 +11,26 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from liveclass.lesson import events as e
+from liveclass.lesson.attendance import BEHIND_STEP_S
 from liveclass.lesson.board import Board
 from liveclass.lesson.messages import LessonInfo
 
+NOTHING = ("reconnecting", "")
 RUNGS = ("full", "reduced", "screen", "sound", "thin", "reconnecting")
 """What a room may have got, from the top, as in `messages.Rung`."""
+
+STEP_S = BEHIND_STEP_S
+"""What lies below one step of how far behind a room is noted, the log does not know."""
+
+PAUSE_S = 5.0
+"""A room that is back so soon was never away: a page was loaded anew."""
+
+
+class Stay(Struct, frozen=True):
+    """A time in which a room was there: seconds from the start of the lesson."""
+
+    from_s: float
+    until_s: float
 
 
 class RoomReport(Struct):
@@ -23,15 +38,19 @@ class RoomReport(Struct):
 
     Attributes:
         first_at_ms: when it was first there during the lesson, milliseconds since 1970; null: never.
+        stays: when it was there.
         heads: pupils as last said; null: never said.
-        rungs_s: how long it got what, by rung.
+        rungs_s: how long it got what live, by rung; catching up is in `behind_s` alone.
         behind_s: how long it caught up from the recording; `most_behind_s` the furthest.
+        owed_s: what it is catching up now, to be heard yet.
+        missed_s: how much of the lesson it heard neither live nor from the recording.
         signs: how often it gave each sign.
     """
 
     participant: str
     name: str
     present_s: float = 0.0
+    stays: list[Stay] = []
     first_at_ms: int | None = None
     last_at_ms: int | None = None
     heads: int | None = None
@@ -42,6 +61,8 @@ class RoomReport(Struct):
     rungs_s: dict[str, float] = {}
     behind_s: float = 0.0
     most_behind_s: int = 0
+    owed_s: float = 0.0
+    missed_s: float = 0.0
     answered: int = 0
 
 
@@ -68,7 +89,13 @@ class LessonReport(Struct, frozen=True):
 
 
 class _Person:
-    """Somebody while the log is read: what is running, and since when."""
+    """Somebody while the log is read: what is running.
+
+    Attributes:
+        behind_s: how far it lies behind, as noted last.
+        owed_s: what it has not heard so far, and may yet catch up.
+        missed_s: what it has not heard and passed over.
+    """
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name
@@ -76,7 +103,21 @@ class _Person:
         self.here = False
         self.called = False
         self.rung = ""
-        self.behind = False
+        self.behind_s = 0
+        self.owed_s = 0.0
+        self.missed_s = 0.0
+
+    def receives(self, rung: str, behind_s: int) -> None:
+        """What it gets from now on."""
+        if behind_s:
+            # It plays from there on; what lies before that, it has passed over.
+            if self.owed_s - behind_s > STEP_S:
+                self.missed_s += self.owed_s - behind_s
+            self.owed_s = behind_s
+        elif 0 < self.behind_s <= STEP_S:
+            self.owed_s = 0.0
+        # Else it went live at once, called or by a wish: what it is still owed it may come back to.
+        self.rung, self.behind_s = rung, behind_s
 
 
 class Reporter:
@@ -117,17 +158,21 @@ class Reporter:
             case e.LessonOver():
                 self._ended = happened.at_ms
             case e.Joined(who, name, role):
-                person = self._people.setdefault(who, _Person(name, role))
+                person = self._people.get(who)
+                if person is None:
+                    person = self._people[who] = _Person(name, role)
+                    if self._started is not None and self._ended is None:
+                        person.owed_s = (happened.at_ms - self._started) / 1000
                 person.name, person.role, person.here = name, role, True
                 if role == "classroom":
-                    self._rooms.setdefault(who, RoomReport(who, name)).name = name
+                    self._room(who).name = name
                 else:
                     self._volunteers.setdefault(who, VolunteerReport(who, name)).name = name
                 self._seen()
             case e.Left(who):
                 if who in self._people:
                     person = self._people[who]
-                    person.here, person.rung, person.behind = False, "", False
+                    person.here, person.rung, person.behind_s = False, "", 0
             case e.Called(who):
                 if who in self._people:
                     self._people[who].called = True
@@ -138,20 +183,17 @@ class Reporter:
                     self._people[who].called = False
             case e.Received(who, rung, behind_s):
                 if who in self._people:
-                    self._people[who].rung, self._people[who].behind = rung, behind_s > 0
+                    self._people[who].receives(rung, behind_s)
                 if who in self._rooms:
                     room = self._rooms[who]
                     room.most_behind_s = max(room.most_behind_s, behind_s)
             case e.HeadsSet(who, heads):
-                if who in self._rooms:
-                    self._rooms[who].heads = heads
+                self._room(who).heads = heads
             case e.HandRaised(who):
-                if who in self._rooms:
-                    self._rooms[who].hands += 1
-            case e.SignGiven(who, sign):
-                if who in self._rooms and sign:
-                    signs = self._rooms[who].signs
-                    signs[sign] = signs.get(sign, 0) + 1
+                self._room(who).hands += 1
+            case e.SignGiven(who, sign) if sign:
+                signs = self._room(who).signs
+                signs[sign] = signs.get(sign, 0) + 1
             case e.Marked(text):
                 self._marks.append(text)
             case e.StageShown(stage="page"):
@@ -167,10 +209,15 @@ class Reporter:
         """
         if self._started is not None and self._ended is None:
             self._pass(max(now_ms, self._at_ms))
-        for room in self._rooms.values():
+        rooms = [room for who, room in self._rooms.items() if who in self._people]
+        for room in rooms:
             room.answered = sum(any(a.participant == room.participant for a in p.answers) for p in self._polls.values())
+            person = self._people[room.participant]
+            # Whoever catches up at this moment has not missed it.
+            room.owed_s = person.owed_s if person.behind_s else 0.0
+            room.missed_s = person.missed_s + person.owed_s - room.owed_s
         end = self._ended if self._ended is not None else self._at_ms
-        attended = [room for room in self._rooms.values() if room.first_at_ms is not None or self._started is None]
+        attended = [room for room in rooms if room.first_at_ms is not None or self._started is None]
         return LessonReport(
             lesson=self._info,
             started_at_ms=self._started,
@@ -187,24 +234,36 @@ class Reporter:
             chat_lines=self._chat,
         )
 
+    def _room(self, who: str) -> RoomReport:
+        """The room's; it may have spoken before attendance has looked and noted that it came."""
+        room = self._rooms.get(who)
+        if room is None:
+            room = self._rooms[who] = RoomReport(who, "")
+        return room
+
     def _pass(self, at_ms: int) -> None:
         """Time goes by: whatever runs lasts that much longer, within the lesson."""
         span_s = (at_ms - self._at_ms) / 1000 if self._at_ms else 0.0
         self._at_ms = at_ms
         if self._started is None or self._ended is not None or span_s <= 0:
             return
+        at_s = (at_ms - self._started) / 1000
         for who, person in self._people.items():
+            room = self._rooms.get(who)
+            if not person.here or (person.rung in NOTHING and not person.behind_s):
+                person.owed_s += span_s
             if not person.here:
                 continue
-            room = self._rooms.get(who)
             if room is None:
                 self._volunteers[who].present_s += span_s
                 continue
             room.present_s += span_s
             room.last_at_ms = at_ms
+            _stays(room, at_s - span_s, at_s)
             room.called_s += span_s if person.called else 0.0
-            room.behind_s += span_s if person.behind else 0.0
-            if person.rung:
+            if person.behind_s:
+                room.behind_s += span_s
+            elif person.rung:
                 room.rungs_s[person.rung] = room.rungs_s.get(person.rung, 0.0) + span_s
 
     def _seen(self) -> None:
@@ -247,6 +306,7 @@ def as_csv(report: LessonReport) -> str:
             *(f"minutes_{rung}" for rung in RUNGS),
             "minutes_behind",
             "furthest_behind_s",
+            "minutes_missed",
             "times_called",
             "minutes_called",
             "hands",
@@ -267,6 +327,7 @@ def as_csv(report: LessonReport) -> str:
                 *(_minutes(room.rungs_s.get(rung, 0.0)) for rung in RUNGS),
                 _minutes(room.behind_s),
                 room.most_behind_s,
+                _minutes(room.missed_s),
                 room.called,
                 _minutes(room.called_s),
                 room.hands,
@@ -276,6 +337,13 @@ def as_csv(report: LessonReport) -> str:
             ]
         )
     return "\ufeff" + out.getvalue()
+
+
+def _stays(room: RoomReport, from_s: float, until_s: float) -> None:
+    """It was there from then to then, which follows what is known."""
+    if room.stays and from_s - room.stays[-1].until_s < PAUSE_S:
+        from_s = room.stays.pop().from_s
+    room.stays.append(Stay(from_s, until_s))
 
 
 def _cell(text: str) -> str:

@@ -118,7 +118,6 @@ class Lesson:
         self.info = info
         self.limits = limits
         self.recording = RecordingInfo()
-        self.lead = ""
         self.revision = 0
         self.calls_revision = 0
         self.revoked_ms: dict[str, int] = {}
@@ -132,6 +131,11 @@ class Lesson:
     @property
     def state(self) -> LessonState:
         return self.info.state
+
+    @property
+    def lead(self) -> str:
+        """The teacher who leads; empty while nobody has taught."""
+        return self.info.lead
 
     def member(self, who: str) -> Member | None:
         return self._members.get(who)
@@ -247,7 +251,7 @@ class Lesson:
             raise PeerError("Only a teacher can do this.", status=403, code="teachers_only")
         match message:
             case Ping():
-                return [Send((who,), Pong(message.n))]
+                return [Send((who,), Pong(message.n, wall_ms))]
             case Report():
                 return links.reported(me, message.receiving, now, self._audience())
             case Watch():
@@ -349,15 +353,18 @@ class Lesson:
     def media_opened(self, who: str, direction: MediaDirection, session: str, now: float) -> list[Effect]:
         """A session of `who` was accepted; it takes the place of an older one of the same direction."""
         me = self._required(who)
+        told: list[Effect] = []
         if direction == "publish" and me.role == "teacher" and self.leads(who, now) and self.lead != who:
-            self.lead = who
+            self.info = replace(self.info, lead=who)
             self.revision += 1
+            if to := self._online():
+                told.append(Send(to, LessonChanged(self.info)))
         me.sessions[direction] = session
         self._presence_changed(me, now)
         if direction == "subscribe":
             return links.watching(me)
         # The relay is told of a participant only while it publishes, so all of it with each session.
-        return [SetMuted(who, me.muted), SetSending(who, me.sending), *links.every_layer(me)]
+        return [SetMuted(who, me.muted), SetSending(who, me.sending), *links.every_layer(me), *told]
 
     def media_connected(self, who: str, direction: MediaDirection, now: float) -> list[Effect]:
         """Media can flow in the session of that direction."""
@@ -598,7 +605,7 @@ class Lesson:
         return [Send((target,), JumpNow())]
 
     def _restore(self, snapshot: LessonSnapshot, now: float) -> None:
-        self.lead = snapshot.lead
+        self.info = replace(self.info, lead=snapshot.lead)
         self.revoked_ms = dict(snapshot.revoked_ms)
         if self.state == "ended":
             return

@@ -25,12 +25,18 @@ def tell(**message: Any) -> None:
 def main() -> int:
     """Run the job; the options are one JSON object that the parent wrote."""
     job, options = sys.argv[1], json.loads(sys.argv[2])
-    confined = confine(memory_bytes=options["memory_bytes"], cpu_s=options["cpu_s"], file_bytes=options["file_bytes"])
+    confined = confine(
+        memory_bytes=options["memory_bytes"],
+        cpu_s=options["cpu_s"],
+        file_bytes=options["file_bytes"],
+        own_tmp=job == "office",
+    )
     # Imported here: each job pays for its own libraries only, and the confining needs a process with one thread.
     if job == "probe":
         tell(**confined.as_dict())
         return 0
     if job == "office":
+        os.environ.update(HOME="/tmp", TMPDIR="/tmp")  # noqa: S108  (which is the working directory now)
         os.execv(options["program"], options["arguments"])  # noqa: S606  (no shell is what is wanted)
     try:
         if job == "pages":

@@ -18,7 +18,8 @@ from pathlib import Path
 NICENESS = 12
 """The media plane must never wait for a slide."""
 
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 # The same numbers on all architectures (linux/landlock.h).
@@ -32,6 +33,7 @@ READABLE = (
     *("/usr", "/bin", "/lib", "/lib64", "/opt", "/nix/store", "/proc", "/sys/devices/system/cpu", "/dev/urandom"),
     *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/passwd", "/etc/nsswitch.conf", "/etc/libreoffice"),
     *("/etc/alternatives", "/var/cache/fontconfig", "/usr/local/share/fonts"),
+    *("/var/spool/libreoffice", "/var/lib/libreoffice"),
 )
 """Programs, libraries and fonts. Neither the data folder nor /etc as a whole, where secrets lie."""
 
@@ -52,13 +54,15 @@ class Confined:
         return asdict(self)
 
 
-def confine(*, memory_bytes: int, cpu_s: int, file_bytes: int) -> Confined:
+def confine(*, memory_bytes: int, cpu_s: int, file_bytes: int, own_tmp: bool = False) -> Confined:
     """Confine this process and all it starts; its working directory is the one folder in which it may write.
 
     Args:
         memory_bytes: of address space.
         cpu_s: seconds of processor time, after which the kernel ends it.
         file_bytes: the largest file that it may write.
+        own_tmp: its working directory is to be its /tmp as well, as far as the kernel lets it. What lies in /tmp, this
+            program perhaps included, is out of reach then.
     """
     os.nice(NICENESS)
     for limit, value in (
@@ -76,6 +80,8 @@ def confine(*, memory_bytes: int, cpu_s: int, file_bytes: int) -> Confined:
     # A server that was killed leaves no child behind.
     libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     network = _leave_network(libc)
+    if own_tmp:
+        _take_tmp(libc)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     files = _leave_files(libc, (*READABLE, sys.prefix, sys.base_prefix, *sys.path))
     return Confined(network=network, files=files)
@@ -95,6 +101,13 @@ def _leave_network(libc: ctypes.CDLL) -> bool:
     except OSError:
         pass
     return True
+
+
+def _take_tmp(libc: ctypes.CDLL) -> None:
+    """Put the working directory in the place of /tmp, for this process and its children alone."""
+    own = libc.unshare(_CLONE_NEWNS) == 0 and libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None) == 0
+    if own and libc.mount(os.fsencode(os.getcwd()), b"/tmp", None, _MS_BIND, None) == 0:
+        os.chdir("/tmp")  # noqa: S108  (that is what it is called)
 
 
 def _leave_files(libc: ctypes.CDLL, readable: Iterable[str]) -> bool:

@@ -153,7 +153,7 @@ class Maker:
             raise Failed("office_not_installed")
         suffix = self._stored.format
         await whole(_name_again, self._work / "source", self._work / f"source.{suffix}")
-        async with self._child("office", self._work, **office.options(program, self._work, suffix)) as child:
+        async with self._child("office", self._work, **office.options(program, suffix)) as child:
             await child.ended(self._options.work_s)
         if not (self._work / "source.pdf").is_file():
             raise Failed("file_broken")

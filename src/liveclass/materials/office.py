@@ -1,7 +1,9 @@
-"""Office files by LibreOffice, where the machine has it: found by name, run confined, one profile for each file."""
+"""Office files by LibreOffice, where the machine has it: found by name, run confined, one profile for each file.
+
+It insists on /tmp, for a socket of its own even without a screen: so its folder is its /tmp (`confine`).
+"""
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 PROGRAMS = ("soffice", "libreoffice")
@@ -20,16 +22,16 @@ def find() -> str:
     return ""
 
 
-def options(program: str, folder: Path, suffix: str) -> dict[str, Any]:
-    """For the child's job `office`: makes `source.pdf` of `source.SUFFIX` in `folder`."""
+def options(program: str, suffix: str) -> dict[str, Any]:
+    """For the child's job `office`: makes `source.pdf` of `source.SUFFIX` in its folder."""
     return {
         "program": program,
         "arguments": [
             program,
             # Of its own for each run: two that share a profile wait for each other, and a macro could stay in it.
-            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+            "-env:UserInstallation=file:///tmp/profile",
             *("--headless", "--norestore", "--nologo", "--nolockcheck", "--nodefault"),
-            *("--convert-to", "pdf", "--outdir", str(folder), f"source.{suffix}"),
+            *("--convert-to", "pdf", "--outdir", ".", f"source.{suffix}"),
         ],
         "memory_bytes": MEMORY_BYTES,
     }

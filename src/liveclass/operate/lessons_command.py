@@ -1,4 +1,4 @@
-"""`liveclass lesson create|list|end|delete`: a running server's lessons, over its HTTP API.
+"""`liveclass lesson create|list|end|report|delete`: a running server's lessons, over its HTTP API.
 
 Knows the API's answers and how to print them; it refuses to know the database, which belongs to the server alone.
 """
@@ -41,10 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser, add_settings: Callable[[argpa
     listing.add_argument("--limit", type=int, default=PAGE, metavar="N", help=f"how many at most [{PAGE}]")
     end = commands.add_parser("end", help="end a lesson that is live or waiting")
     end.add_argument("lesson", help="its id")
+    report = commands.add_parser("report", help="who attended, what each classroom received, questions and answers")
+    report.add_argument("lesson", help="its id")
+    report.add_argument("--csv", action="store_true", help="print the classrooms as a table for spreadsheets")
     delete = commands.add_parser("delete", help="delete a lesson, its links and its recording, for good")
     delete.add_argument("lesson", help="its id")
     delete.add_argument("--yes", action="store_true", help="do not ask")
-    for command in (create, listing, end, delete):
+    for command in (create, listing, end, report, delete):
         command.add_argument("--json", action="store_true", help="print the server's answer as JSON")
         command.add_argument(
             "--server", default="", metavar="URL", help=f"the server [the one on this machine; {SERVER_VARIABLE}]"
@@ -72,6 +75,13 @@ def run(arguments: argparse.Namespace, settings: Settings, environ: Mapping[str,
     elif arguments.action == "end":
         answer = client.request("POST", f"/api/lessons/{quote(arguments.lesson, safe='')}/end")
         print(json.dumps(answer, ensure_ascii=False, indent=2) if arguments.json else f"{arguments.lesson} has ended.")
+    elif arguments.action == "report":
+        path = f"/api/reports/{quote(arguments.lesson, safe='')}"
+        if arguments.csv and not arguments.json:
+            print_bytes(client.exchange("GET", f"{path}?format=csv")[1])
+        else:
+            answer = client.request("GET", path)
+            print(json.dumps(answer, ensure_ascii=False, indent=2) if arguments.json else reported(answer))
     elif arguments.yes or confirmed(arguments.lesson):
         client.request("DELETE", f"/api/lessons/{quote(arguments.lesson, safe='')}")
         print(json.dumps({"id": arguments.lesson}) if arguments.json else f"{arguments.lesson} is deleted.")
@@ -147,8 +157,47 @@ def described(lesson: Mapping[str, Any]) -> str:
         f"Lesson {lesson['id']} is waiting. Its links are shown this once:\n\n"
         f"  Teach      {lesson['teacher_url']}\n"
         f"  Classroom  {lesson['classroom_url']}\n"
-        f"  Replay     {lesson['replay_url']}"
+        f"  Replay     {lesson['replay_url']}\n"
+        f"  Report     {lesson['report_url']}"
     )
+
+
+def reported(report: Mapping[str, Any]) -> str:
+    """What came of a lesson: a heading, a line for each classroom, then the questions. Minutes are whole ones."""
+    lines = [f"{report['lesson']['title']}: {_lasting(report)}"]
+    rooms = report["rooms"]
+    if not rooms:
+        return f"{lines[0]}\nNo classroom was there."
+    lines += ["", "PUPILS     THERE    MISSED  CAUGHT UP  CALLED  HANDS  ANSWERS  CLASSROOM"]
+    for room in rooms:
+        pupils = "" if room["heads"] is None else room["heads"]
+        there, missed, behind = (f"{round(room[key] / 60)} min" for key in ("present_s", "missed_s", "behind_s"))
+        lines.append(
+            f"{pupils:>6}  {there:>8}  {missed:>8}  {behind:>9}  {room['called']:>6}  {room['hands']:>5}  "
+            f"{room['answered']:>7}  {room['name']}"
+        )
+    for number, poll in enumerate(report["polls"], 1):
+        lines += ["", f"Question {number}: {poll['question']}"]
+        for letter, choice in enumerate(poll["choices"]):
+            count = sum(answer["counts"][letter] for answer in poll["answers"] if letter < len(answer["counts"]))
+            right = "  right" if poll["right"] == letter else ""
+            lines.append(f"  {chr(65 + letter)} {choice}: {count}{right}")
+    return "\n".join(lines)
+
+
+def _lasting(report: Mapping[str, Any]) -> str:
+    if report["started_at_ms"] is None:
+        return "has not begun"
+    began = datetime.fromtimestamp(report["started_at_ms"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+    so_far = " so far" if report["ended_at_ms"] is None else ""
+    return f"{began}, {round(report['duration_s'] / 60)} minutes{so_far}"
+
+
+def print_bytes(content: bytes) -> None:
+    """As it came: with the byte order mark and line ends that spreadsheets ask for, whatever the terminal's coding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def confirmed(lesson: str) -> bool:

@@ -57,11 +57,13 @@ class LessonList(msgspec.Struct, frozen=True):
 
 
 class LessonCreated(LessonSummary, frozen=True):
-    """A new lesson and its links. Only hashes are kept, so this is the one time that the tokens are told."""
+    """A new lesson and its links. Only hashes are kept, so this is the one time that the tokens are told.
+    `report_url` opens with the teacher's token, and goes with that link."""
 
     teacher_url: str
     classroom_url: str
     replay_url: str
+    report_url: str
     teacher_token: str
     classroom_token: str
     replay_token: str
@@ -226,6 +228,7 @@ class LessonApi:
             teacher_url=links["teacher"],
             classroom_url=links["classroom"],
             replay_url=links["replay"],
+            report_url=f"{base}/report/{row.id}#{tokens['teacher']}",
             teacher_token=tokens["teacher"],
             classroom_token=tokens["classroom"],
             replay_token=tokens["replay"],

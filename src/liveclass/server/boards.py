@@ -4,6 +4,7 @@ Decides nothing (that is `lesson.desk`) and writes no file (`server.logbook`); j
 on what leaves no trace: thumbnails, and how far each classroom is with fetching the materials.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 
@@ -22,10 +23,11 @@ from liveclass.lesson.events import (
     MaterialChanged,
     MaterialRemoved,
     Prepared,
+    StageShown,
     ThumbnailOf,
     ThumbnailWanted,
 )
-from liveclass.lesson.messages import LessonState
+from liveclass.lesson.messages import LessonState, Pong
 from liveclass.lesson.rights import Actor, Part, check
 from liveclass.lesson.thumbnails import Gallery
 from liveclass.lesson.timeline import Timeline
@@ -33,6 +35,10 @@ from liveclass.server.held import Held, encode
 from liveclass.server.logbook import Logbook
 
 log = structlog.get_logger(__name__)
+
+NUDGES_S = (0.02, 0.05, 0.09, 0.14, 0.2)
+"""A turned page is one packet with nothing behind it: where it is lost, TCP notices after a second or so. A few bytes
+so long after it are answered by what tells TCP of the loss within a round trip; several, as losses come in bursts."""
 
 
 class Boards:
@@ -154,10 +160,19 @@ class Boards:
                 if not isinstance(one.event, UNTOLD_EVENTS):
                     for page in held.pages.values():
                         page.connection.send(text)
+            if any(isinstance(one.event, StageShown) for one in happened):
+                loop = asyncio.get_running_loop()
+                for delay_s in NUDGES_S:
+                    loop.call_later(delay_s, self._nudge, held)
 
         if held.deleted:
             return
         self.logbook.append(held.id, "".join(f"{text}\n" for text in texts).encode(), kept)
+
+    def _nudge(self, held: Held) -> None:
+        text = encode(Pong(at_ms=self.now_ms()))
+        for page in held.pages.values():
+            page.connection.send(text)
 
     def _prepared(self, held: Held, who: str, message: o.MaterialsReady) -> None:
         if message.material not in held.timeline.told.materials:

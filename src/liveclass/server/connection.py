@@ -100,7 +100,9 @@ class Connection:
                     self._queue.extendleft(reversed(self._fresh()))
                 text = self._queue.popleft()
                 try:
-                    await asyncio.wait_for(self._socket.send_str(text), STALLED_S)
+                    # Not `wait_for`: it may begin a task for each message, which costs more than sending it.
+                    async with asyncio.timeout(STALLED_S):
+                        await self._socket.send_str(text)
                 except TimeoutError:
                     self._abort()
                     return TOO_SLOW, "too slow"

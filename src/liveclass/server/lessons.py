@@ -35,6 +35,7 @@ from liveclass.lesson.messages import (
     LessonState,
     LinkState,
     MediaClosed,
+    Ping,
     RecordingInfo,
     Role,
     Slot,
@@ -309,7 +310,9 @@ class Lessons:
             return
         if isinstance(message, StartLesson):
             self.check_may_start(held)
-        self.apply(held, held.lesson.handle(who, cast(LessonOrder, message), self._monotonic(), self._wall_ms()))
+        # Pages set their clocks by the answer to a ping, so it tells the time line's.
+        wall_ms = self.boards.now_ms() if isinstance(message, Ping) else self._wall_ms()
+        self.apply(held, held.lesson.handle(who, cast(LessonOrder, message), self._monotonic(), wall_ms))
 
     # Doing what a lesson wants
 

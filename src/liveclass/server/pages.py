@@ -116,6 +116,7 @@ class Pages:
             "/teach/{lesson}": ("teach.html", "The volunteer's page"),
             "/class/{lesson}": ("class.html", "The classroom's page"),
             "/replay/{lesson}": ("replay.html", "The replay page"),
+            "/report/{lesson}": ("report.html", "What came of a lesson"),
         }
         routes = [
             self._route(method, path, name, summary)

@@ -9,9 +9,11 @@ import { Button } from "../ui/Button";
 import { Icon } from "../ui/Icon";
 import { Picture } from "../ui/Picture";
 import { Behind } from "./Behind";
+import { Board } from "./board/Later";
 import { Menu } from "./Menu";
 import type { ClassroomModel } from "./model";
 import { Status } from "./Status";
+import { Unit } from "./unit/Unit";
 import { EnterOrReady } from "./Waiting";
 import { recordedText } from "./words";
 
@@ -32,8 +34,10 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
         <h1 class="visually-hidden">{model.page.view.value?.lesson.title ?? ""}</h1>
         <div class="live-stage" data-test="stage" role="region" aria-label={t("class.stage")}>
           <Main model={model} />
+          <Board />
         </div>
         <Small model={model} />
+        <Unit model={model} at="stage" />
         {needsPress && (
           <div class="live-enter">
             <EnterOrReady model={model} />
@@ -44,6 +48,7 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
         {!needsPress && !menu.value && (
           <Tools model={model} menuOpen={menu.value} onMenu={() => (menu.value = !menu.value)} />
         )}
+        <Unit model={model} at="edge" />
         <Behind model={model} />
         <Status model={model} />
         {called && <Called model={model} />}
@@ -55,6 +60,7 @@ export function Live({ model }: { readonly model: ClassroomModel }): JSX.Element
 
 function Main({ model }: { readonly model: ClassroomModel }): JSX.Element {
   const { main } = model.stage.value;
+  if (model.boardShown.value) return <></>;
   const recorded = model.hearing.picture.value;
   if (recorded !== null && model.hearing.playsRecording.value) return <Recorded video={recorded} />;
   const stream = main === null ? null : model.streamOf(main);
@@ -102,9 +108,15 @@ function labelOf(model: ClassroomModel, source: Source): string {
 function Small({ model }: { readonly model: ClassroomModel }): JSX.Element {
   // Live pictures stand still while the recording is watched.
   const small = model.hearing.playsRecording.value ? [] : model.stage.value.small.slice(0, SMALL);
+  const recorded = model.boardShown.value && model.hearing.playsRecording.value ? model.hearing.picture.value : null;
   const own = model.called.value ? model.ownStream.value : null;
   return (
-    <div class="live-small">
+    <div class={`live-small${model.boardShown.value ? " live-small-board" : ""}`}>
+      {recorded !== null && (
+        <figure class="live-small-one" data-test="small">
+          <Recorded video={recorded} />
+        </figure>
+      )}
       {small.map((source) => (
         <figure key={`${source.participant}.${source.kind}`} class="live-small-one" data-test="small">
           <Picture stream={model.streamOf(source)} label={labelOf(model, source)} />
@@ -159,7 +171,11 @@ function Tools({ model, menuOpen, onMenu }: ToolsProps): JSX.Element {
       {model.called.value && (
         <Button label={t("class.called.end")} icon="end-call" onPress={() => model.endCall()} test="end-call" />
       )}
-      <Button label={t("class.help")} icon="help" onPress={() => model.help()} test="help" />
+      <Unit
+        model={model}
+        at="tools"
+        instead={<Button label={t("class.help")} icon="help" onPress={() => model.help()} test="help" />}
+      />
       <FullScreen />
       <Button label={t("class.more")} icon="more" expanded={menuOpen} onPress={onMenu} test="more" />
     </div>
@@ -190,6 +206,7 @@ function FullScreen(): JSX.Element | null {
       label={t(full.value ? "class.full.exit" : "class.full")}
       icon={full.value ? "fullscreen-exit" : "fullscreen"}
       onPress={toggle}
+      class="tools-full"
       test="fullscreen"
     />
   );

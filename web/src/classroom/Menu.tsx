@@ -10,6 +10,7 @@ import { Icon } from "../ui/Icon";
 import { LanguageSwitch } from "../ui/LanguageSwitch";
 import { BUDGETS_MB } from "../lib/meter";
 import type { ClassroomModel } from "./model";
+import { Unit } from "./unit/Unit";
 import { recordedText } from "./words";
 
 const SAVED_SHOWN_MS = 2_000;
@@ -42,6 +43,7 @@ export function Menu({ model, onClose }: MenuProps): JSX.Element {
         <Button label={t("close")} icon="close" shape="icon-only" look="quiet" onPress={onClose} />
       </div>
       <NameField model={model} />
+      <Unit model={model} at="menu" />
       <label class="field">
         <span class="field-label">{t("volume")}</span>
         <span class="volume">

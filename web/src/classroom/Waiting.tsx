@@ -12,6 +12,7 @@ import type { ClassroomModel } from "./model";
 import { LineCheck } from "./LineCheck";
 import { NameField } from "./Menu";
 import { Status } from "./Status";
+import { Unit } from "./unit/Unit";
 import { recordedText } from "./words";
 
 const DAY_S = 86_400;
@@ -51,6 +52,7 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
           )}
         </p>
         <EnterOrReady model={model} />
+        {!checking.value && <Unit model={model} at="waiting" />}
         {view !== null && <LineCheck model={model} onOpen={(open) => (checking.value = open)} />}
       </main>
       <footer class="wait-foot">

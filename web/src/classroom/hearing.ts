@@ -18,6 +18,8 @@ import { watched } from "../lib/stats";
 const LOOK_EVERY_MS = 250;
 /** How often the depth of the jitter buffer is judged. */
 const JUDGE_EVERY_MS = 2_000;
+/** A microphone that is closed sends a packet now and then; without any for so long, nobody is heard. */
+const LAG_HOLDS_MS = 3_000;
 /** A room that cannot play the recording is told for so long where it finds what it missed. */
 const TOLD_FOR_MS = 20_000;
 
@@ -69,6 +71,7 @@ export class Hearing {
   /** When anything came from the server last, on the steady clock, and what had come over the connection by then. */
   private lifeAtMs = -Infinity;
   private signs = 0;
+  private lag = { ms: 0, atMs: -Infinity };
   /** The page was refused: when it is let in again, it asks anew what the room has heard, perhaps by another window. */
   private refused = false;
   /** The media token was not taken; the link itself may still open the door. */
@@ -114,6 +117,12 @@ export class Hearing {
   /** The depth that is asked of the live sound now, ms. */
   get target(): number {
     return this.targetMs;
+  }
+
+  /** What is heard live now has waited so long in the buffer, ms; 0: nothing live is heard. */
+  get lagMs(): number {
+    if (this.playsRecording.peek() || performance.now() - this.lag.atMs > LAG_HOLDS_MS) return 0;
+    return this.lag.ms;
   }
 
   private keptOffset(): number | null {
@@ -194,6 +203,7 @@ export class Hearing {
     this.reading = reading;
     if (reading.signs !== null) this.noteSigns(reading.signs);
     if (this.look.packets > 0) this.lifeAtMs = performance.now();
+    if (this.look.delayMs !== null && this.look.packets > 0) this.lag = { ms: this.look.delayMs, atMs: performance.now() };
   }
 
   /** A new connection counts anew. */

@@ -19,6 +19,7 @@ import { keepScreenOn } from "../lib/wake-lock";
 import { CLASSROOM_BUDGETS, Publisher } from "../lib/whip";
 import type { Sentence } from "../ui/StatusLine";
 import { classroomSentence } from "./words";
+import { loadBoard } from "./board/Later";
 import { Hearing } from "./hearing";
 
 /** How often the page measures and reports what it receives. */
@@ -40,6 +41,9 @@ export class ClassroomModel {
   readonly probing = signal(true);
   readonly receiving = signal<Required<Receiving>>({ sound: "off", picture: "off", delay_ms: null, kbps: null, loss_percent: null, behind_s: null, used_mb: null, saves_data: false });
   readonly renewing = signal(false);
+  /** How often a volunteer's page wants a small still of the class, in seconds; 0: not at all. Heard here, as it may be said
+   *  before the part that takes them is loaded. */
+  readonly thumbnailEveryS = signal(0);
 
   readonly me = computed(() => {
     const view = this.page.view.value;
@@ -47,7 +51,12 @@ export class ClassroomModel {
   });
   readonly called = computed(() => this.page.lessonState.value === "live" && this.me.value?.called === true);
   readonly muted = computed(() => this.me.value?.muted === true);
-  readonly stage = computed(() => classroomStage(this.page.slots.value, this.page.view.value?.participants ?? []));
+  /** A slide, the blank board or a film is in sight; live pictures are small then. */
+  readonly boardShown = signal(false);
+  readonly stage = computed(() => {
+    const stage = classroomStage(this.page.slots.value, this.page.view.value?.participants ?? []);
+    return this.boardShown.value && stage.main !== null ? { main: null, small: [stage.main].concat(stage.small) } : stage;
+  });
   readonly ownStream = computed(() => {
     const track = this.camera.track.value;
     return track === null ? null : new MediaStream([track]);
@@ -116,6 +125,7 @@ export class ClassroomModel {
   start(): void {
     this.page.signalling.start();
     this.hearing.start();
+    loadBoard(this);
     // A classroom that was in this lesson before goes straight in: after a power cut nobody may be there to press.
     const returning = recall(this.enteredKey()) === "yes";
     if (returning) this.enterQuietly();
@@ -204,7 +214,12 @@ export class ClassroomModel {
   private wire(): void {
     const { page, publisher } = this;
     page.signalling.listen((message) => {
-      if (message.type === "welcome") publisher.session.hurry();
+      if (message.type === "welcome") {
+        publisher.session.hurry();
+        // A greeted page is asked anew.
+        this.thumbnailEveryS.value = 0;
+      }
+      if (message.type === "thumbnail_wanted") this.thumbnailEveryS.value = message.every_s;
       if (message.type === "media_closed") publisher.session.closedByServer(message.session);
       if (message.type === "layers_wanted") publisher.layersWanted(message);
     });

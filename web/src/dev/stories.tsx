@@ -7,8 +7,9 @@ import "../style/base.css";
 import "../style/live.css";
 import { ClassroomModel } from "../classroom/model";
 import { ClassroomPage } from "../classroom/ClassroomPage";
-import type { Participant, RecordingInfo, Slot } from "../generated/messages";
+import type { Line, Participant, Poll, RecordingInfo, Slot } from "../generated/messages";
 import type { PageLink } from "../lib/api";
+import type { Board } from "../lib/board";
 import { addTexts, applyToDocument, language } from "../lib/i18n";
 import type { LessonView } from "../lib/lesson-view";
 import { IDLE } from "../lib/link-state";
@@ -21,6 +22,11 @@ import { TeachModel } from "../teach/model";
 import { TeachPage } from "../teach/TeachPage";
 import { WrongLink } from "../ui/Gate";
 import type { BoardKind } from "./board";
+import { bring } from "../classroom/unit/Unit";
+import { unitOf } from "../classroom/unit/model";
+import { EMPTY_BOARD } from "../lib/board";
+import { remember } from "../lib/storage";
+import { type BoardScene, setScene } from "./teachboard";
 
 addTexts(import.meta.glob("../lang/*/*.ts", { eager: true }));
 const search = new URLSearchParams(location.search);
@@ -97,6 +103,7 @@ function lesson(state: "waiting" | "live" | "ended", you: string, participants: 
       language: "zh-CN",
       starts_at_ms: state === "waiting" ? Date.now() + 754_000 : null,
       started_at_ms: state === "live" ? Date.now() - 1_322_000 : null,
+      lead: you === "t1" ? "t1" : "",
     },
     participants,
     recording: { state: state === "live" ? "recording" : "off", classrooms: false, problem: "", enabled: true, ...recording },
@@ -179,6 +186,42 @@ function classStory(): ClassroomModel {
   model.receiving.value = { ...good };
   const both = { microphone: true, camera: true };
   const live = (people: Participant[]): LessonView => lesson("live", "c1", people);
+  remember("heads", "34");
+  remember("thumbnail", "no");
+  const at = (what: "hand" | "chat" | "timer"): void => {
+    const now = Date.now();
+    const line = (seq: number, by: string, role: "teacher" | "classroom", name: string, text: string): Line => ({ seq, at_ms: now - 90_000 + seq, by, role, name, text });
+    const xiaoyu = word("王小雨", "Xiaoyu");
+    const { board } = model.page;
+    if (what === "hand") board.value = { ...board.value, hands: [{ participant: "c1", at_ms: now - 40_000 }], signs: [{ participant: "c1", sign: "slower", at_ms: now - 5_000 }] };
+    if (what === "timer") board.value = { ...board.value, timer: { seconds: 300, at_ms: now - 53_000 } };
+    if (what === "chat") {
+      const chat = [
+        line(1, "t1", "teacher", xiaoyu, "#sign:turn_camera"),
+        line(2, "c1", "classroom", mine.name, word("好的，马上", "Yes, at once")),
+        line(3, "c1", "classroom", mine.name, "#sign:ready"),
+        line(4, "t1", "teacher", xiaoyu, word("下面请同学们两个人一组，互相读一遍课文。", "Next the pupils read the text to each other in pairs.")),
+      ];
+      board.value = { ...board.value, chat };
+    }
+  };
+  const ask = (state: Poll["state"], answers: number, more?: () => void): void => {
+    const texts = zh ? ["春天", "夏天", "秋天", "冬天", "一年四季都有", "课文里没有写"] : ["Spring", "Summer", "Autumn", "Winter", "In all four seasons", "The text does not say"];
+    const choices = texts.slice(0, answers === 2 ? 6 : 4);
+    const poll: Poll = {
+      poll: "p1",
+      question: word("燕子是在哪个季节从南方飞回来的？", "In which season do swallows come back from the south?"),
+      choices,
+      state,
+      right: state === "revealed" ? 0 : null,
+      answers: [mine, ...classrooms().slice(1), ...manyRooms()].slice(answers === 2 ? 1 : 0, answers).map((one, n) => ({ participant: one.id, name: one.name, counts: choices.map((_, k) => [17, 9, 5, 3, 2, 0][(n + k * (1 + (n % 2))) % 4] ?? 0) })),
+    };
+    // Results stand where the class saw them come.
+    Reflect.get(unitOf(model), "changed").value = { id: "p1", atMs: Date.now(), closed: false };
+    model.page.board.value = { ...EMPTY_BOARD, polls: [poll] };
+    more?.();
+    settle(model.page, live([teacher({ ...both, screen: true }), mine, ...classrooms().slice(1)]), "");
+  };
   const stories: Record<string, () => void> = {
     "class-connecting": () => settle(model.page, null, "lost"),
     "class-enter": () => settle(model.page, lesson("waiting", "c1", [mine]), ""),
@@ -257,11 +300,91 @@ function classStory(): ClassroomModel {
       model.microphone.track.value = hum();
       force(model.publisher.session, { ...OFF, phase: "up" });
     },
+    "class-heads": () => {
+      remember("heads", "");
+      settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), "");
+    },
+    "class-consent": () => {
+      remember("heads", "34");
+      remember("thumbnail", "");
+      settle(model.page, lesson("waiting", "c1", [teacher({}), mine]), "");
+    },
+    "class-hand": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      at("hand");
+      unitOf(model).notice.value = "unit.sign.seen";
+    },
+    "class-signs": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      unitOf(model).open("signs");
+    },
+    "class-chat": () => {
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+      at("chat");
+      unitOf(model).open("chat");
+    },
+    "class-unread": () => {
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+      at("chat");
+    },
+    "class-timer": () => {
+      settle(model.page, live([teacher({ ...both, screen: true }), mine]), "");
+      at("timer");
+    },
+    "class-picked": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      unitOf(model).picked.value = { name: mine.name, us: true };
+    },
+    "class-picked-other": () => {
+      settle(model.page, live([teacher(both), mine]), "");
+      unitOf(model).picked.value = { name: word("青山小学 三年级", "Qingshan School"), us: false };
+    },
+    "class-poll": () => ask("open", 0),
+    "class-poll-six": () => ask("open", 2),
+    "class-poll-sent": () => ask("open", 3, () => at("timer")),
+    "class-poll-cards": () => {
+      ask("open", 0);
+      setTimeout(() => document.querySelector<HTMLButtonElement>("[data-test=poll-cards]")?.click(), 50);
+    },
+    "class-poll-closed": () => ask("closed", 3),
+    "class-poll-revealed": () => ask("revealed", 6),
     "class-ended": () => settle(model.page, lesson("ended", "c1", [mine]), ""),
     "class-left": () => (model.page.left.value = true),
   };
   stories[story]?.();
   return model;
+}
+
+/** A board on which much is going on: hands and signs, a question with answers, a chat, a timer. */
+function asked(model: TeachModel): void {
+  const now = Date.now();
+  const rooms = model.rooms.classrooms.value;
+  const id = (place: number): string => rooms[place % rooms.length]?.id ?? "";
+  const question = { poll: "p2", question: word("春天来了，什么先开花？", "Spring is here. What blossoms first?") };
+  const choices = [word("荷花", "Lotus"), word("桃花", "Peach"), word("菊花", "Chrysanthemum"), word("梅花", "Plum")];
+  const answers = rooms.slice(0, 7).map((one, n) => ({ participant: one.id, name: one.name, counts: [3 + n, 14 - n, 2, (n * 5) % 7] }));
+  const line = (seq: number, by: string, role: "teacher" | "classroom", name: string, text: string): Board["chat"][number] => ({
+    seq, at_ms: now - 400_000 + seq * 60_000, by, name, role, text,
+  });
+  model.page.board.value = {
+    ...model.page.board.value,
+    seq: 9,
+    at_ms: now,
+    timer: { seconds: 120, at_ms: now - 37_000 },
+    heads: rooms.map((one, n) => ({ participant: one.id, heads: 24 + ((n * 7) % 19) })),
+    hands: [{ participant: id(1), at_ms: now - 72_000 }, { participant: id(12), at_ms: now - 21_000 }, { participant: id(0), at_ms: now - 4_000 }],
+    signs: [{ participant: id(0), sign: "cannot_hear", at_ms: now }, { participant: id(4), sign: "slower", at_ms: now }],
+    polls: [
+      { poll: "p1", question: "", choices: ["", "", "", ""], state: "revealed", right: 0, answers: answers.slice(0, 2) },
+      { ...question, choices, state: "open", right: null, answers },
+    ],
+    chat: [
+      line(1, "t1", "teacher", word("王小雨", "Xiaoyu"), "#sign:ready_ask"),
+      line(2, id(0), "classroom", rooms[0]?.name ?? "", "#sign:ready"),
+      line(3, id(1), "classroom", rooms[1]?.name ?? "", word("我们这里停过电，刚刚回来。", "We had a power cut and are back now.")),
+    ],
+    drawing: [id(0)],
+  };
 }
 
 function teachStory(): TeachModel {
@@ -295,6 +418,63 @@ function teachStory(): TeachModel {
       model.screen.value = drawn("board").getVideoTracks()[0] ?? null;
       settle(model.page, live(classrooms()), "");
     },
+    "teach-hands": () => {
+      settle(model.page, live(manyRooms()), "");
+      asked(model);
+      model.rooms.panel.value = "hands";
+    },
+    "teach-asking": () => {
+      settle(model.page, live(manyRooms()), "");
+      model.rooms.panel.value = "ask";
+    },
+    "teach-answers": () => {
+      settle(model.page, live(manyRooms()), "");
+      asked(model);
+      model.rooms.panel.value = "ask";
+    },
+    "teach-revealed": () => {
+      settle(model.page, live(classrooms()), "");
+      asked(model);
+      const { polls } = model.page.board.value;
+      const right = polls.map((one) => ({ ...one, state: "revealed", right: 1 }) as const);
+      model.page.board.value = { ...model.page.board.value, polls: right };
+      model.rooms.panel.value = "ask";
+      setTimeout(() => document.querySelector<HTMLElement>(".earlier summary")?.click(), 50);
+      setTimeout(() => document.querySelector<HTMLElement>(".earlier-poll")?.click(), 90);
+    },
+    "teach-chatting": () => {
+      settle(model.page, live(classrooms()), "");
+      asked(model);
+      model.rooms.panel.value = "chat";
+    },
+    "teach-timer": () => {
+      settle(model.page, live(classrooms()), "");
+      asked(model);
+      model.rooms.panel.value = "timer";
+    },
+    "teach-picked": () => {
+      settle(model.page, live(classrooms()), "");
+      model.rooms.picked.value = "c1";
+    },
+    "teach-forty": () => {
+      settle(model.page, live(manyRooms()), "");
+      asked(model);
+      const data = document.createElement("canvas");
+      [data.width, data.height] = [160, 90];
+      const paint = data.getContext("2d");
+      if (paint !== null) {
+        paint.fillStyle = "#d4b483";
+        paint.fillRect(0, 0, 160, 90);
+        paint.fillStyle = "#2c3e50";
+        [20, 60, 100, 140].forEach((x) => paint.fillRect(x - 12, 45, 24, 45));
+      }
+      const still = { url: data.toDataURL(), atMs: performance.now() };
+      Reflect.get(model.rooms, "stills").value = new Map(["m0", "m1", "m4"].map((id) => [id, still]));
+    },
+    "teach-rooms": () => {
+      settle(model.page, live(classrooms().slice(0, 2)), "");
+      asked(model);
+    },
     "teach-many": () => settle(model.page, live(manyRooms()), ""),
     "teach-figures": () => {
       settle(model.page, live(manyRooms().slice(5, 8)), "");
@@ -321,8 +501,21 @@ function teachStory(): TeachModel {
       settle(model.page, live(classrooms()), "lost");
     },
     "teach-ended": () => settle(model.page, lesson("ended", "t1", [me], { state: "finished" }), ""),
+    "teach-before-music": () => settle(model.page, lesson("waiting", "t1", [me, ...manyRooms()]), ""),
+    "teach-materials": () => settle(model.page, live(classrooms()), ""),
+    "teach-slide": () => settle(model.page, live(classrooms()), ""),
+    "teach-blank": () => settle(model.page, live(classrooms()), ""),
+    "teach-song": () => settle(model.page, live(classrooms()), ""),
   };
   stories[story]?.();
+  const scenes: Record<string, BoardScene> = {
+    "teach-before-music": "music",
+    "teach-materials": "drawer",
+    "teach-slide": "slide",
+    "teach-blank": "blank",
+    "teach-song": "song",
+  };
+  setScene(model, scenes[story] ?? "none", zh);
   force(model.publisher.session, story === "teach-lost" ? { ...OFF, phase: "waiting", lostSinceMs: performance.now() - 12_000 } : { ...OFF, phase: "up" });
   return model;
 }
@@ -344,12 +537,18 @@ function boardStory(into: HTMLElement): void {
 const root = document.getElementById("app");
 if (root !== null) {
   if (story.indexOf("class") === 0) {
-    void import("../classroom/classroom.css").then(() => render(<ClassroomPage model={classStory()} />, root));
+    // As a page that has had its first sound.
+    void import("../classroom/classroom.css")
+      .then(bring)
+      .then(() => render(<ClassroomPage model={classStory()} />, root));
   } else if (story.indexOf("teach") === 0) {
     // One after the other: the later sheets build on the earlier ones.
     void import("../teach/before.css")
       .then(() => import("../teach/lesson.css"))
       .then(() => import("../teach/bar.css"))
+      .then(() => import("../teach/class/rooms.css"))
+      .then(() => import("../teach/class/panels.css"))
+      .then(() => import("../teach/board/index"))
       .then(() => render(<TeachPage model={teachStory()} />, root));
   } else if (story.indexOf("board") === 0) {
     boardStory(root);

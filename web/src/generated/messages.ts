@@ -179,7 +179,13 @@ export interface Participant {
   link: LinkState;
 }
 
-/** `started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known. */
+/**
+ * `started_at_ms` and `starts_at_ms` are milliseconds since 1970, null when not known.
+ *
+ * Attributes:
+ *     lead: the participant who leads, so that a page offers a co-volunteer nothing that is refused; empty while
+ *         nobody has taught.
+ */
 export interface LessonInfo {
   id: string;
   title: string;
@@ -187,6 +193,7 @@ export interface LessonInfo {
   language: string;
   starts_at_ms: number | null;
   started_at_ms: number | null;
+  lead: string;
 }
 
 /**
@@ -324,9 +331,17 @@ export interface ErrorMessage {
   fatal: boolean;
 }
 
+/**
+ * Answers `Ping` at once.
+ *
+ * Attributes:
+ *     at_ms: the time line's clock, as in the `at_ms` of what happened: with the round trip a page knows that clock to
+ *         a fraction of it, and songs and films run in step.
+ */
 export interface Pong {
   type: "pong";
   n: number;
+  at_ms: number;
 }
 
 /**

@@ -113,7 +113,7 @@ const parts: readonly Page[] = [pageOf("board", "board/index.ts")];
 
 test("the walk over a page's modules finds them", () => {
   const found = Object.fromEntries(pages.map(({ page, modules }) => [page, modules]));
-  expect(Object.keys(found).sort()).toEqual(["class.html", "index.html", "replay.html", "teach.html"]);
+  expect(Object.keys(found).sort()).toEqual(["class.html", "index.html", "replay.html", "report.html", "teach.html"]);
   expect(found["class.html"]).toEqual(expect.arrayContaining(["../classroom/LineCheck.tsx", "../lib/line-check.ts", "../ui/Gate.tsx"]));
   expect(found["class.html"]?.filter((one) => /\/(teach|replay|dev)\//.test(one))).toEqual([]);
   expect(said("t(\"pre.start\") + `media.howto.${browser}`").size).toBe(4);

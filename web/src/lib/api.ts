@@ -1,7 +1,7 @@
 /** The page's own link, and requests to the HTTP API. The token rides in the fragment, so it reaches no log and no
  * Referer; it is sent as a bearer token only. Knows nothing of WebRTC or signalling. */
 
-export type PageKind = "teach" | "class" | "replay";
+export type PageKind = "teach" | "class" | "replay" | "report";
 
 export interface PageLink {
   readonly kind: PageKind;
@@ -11,7 +11,7 @@ export interface PageLink {
 
 /** What `/teach/{lesson}#{token}` and its like say; null when it is no such link. */
 export function parseLink(pathname: string, hash: string): PageLink | null {
-  const match = /\/(teach|class|replay)\/([A-Za-z0-9_-]{1,64})\/?$/.exec(pathname);
+  const match = /\/(teach|class|replay|report)\/([A-Za-z0-9_-]{1,64})\/?$/.exec(pathname);
   const token = /^#([A-Za-z0-9_.-]{16,512})$/.exec(hash);
   if (match === null || token === null) return null;
   return { kind: match[1] as PageKind, lesson: match[2] as string, token: token[1] as string };

@@ -4,12 +4,17 @@
 
 import { signal } from "@preact/signals";
 import type chineseBoard from "../lang/zh-CN/board";
+import type chineseClassBoard from "../lang/zh-CN/classboard";
 import type chineseClass from "../lang/zh-CN/class";
 import type chineseCommon from "../lang/zh-CN/common";
 import type chineseHome from "../lang/zh-CN/home";
 import type chineseLive from "../lang/zh-CN/live";
+import type chinesePhrases from "../lang/zh-CN/phrases";
 import type chineseReplay from "../lang/zh-CN/replay";
+import type chineseRooms from "../lang/zh-CN/rooms";
+import type chineseReport from "../lang/zh-CN/report";
 import type chineseTeach from "../lang/zh-CN/teach";
+import type chineseUnit from "../lang/zh-CN/unit";
 import type chineseTeachboard from "../lang/zh-CN/teachboard";
 import { recall, remember } from "./storage";
 
@@ -24,8 +29,13 @@ export type TextKey =
   | keyof typeof chineseClass
   | keyof typeof chineseTeach
   | keyof typeof chineseReplay
+  | keyof typeof chineseReport
   | keyof typeof chineseBoard
-  | keyof typeof chineseTeachboard;
+  | keyof typeof chinesePhrases
+  | keyof typeof chineseUnit
+  | keyof typeof chineseTeachboard
+  | keyof typeof chineseClassBoard
+  | keyof typeof chineseRooms;
 /** What a file of another language must hold: each text of the Chinese file of its name, and nothing else. */
 export type Translated<Chinese> = { readonly [K in keyof Chinese]: Text };
 

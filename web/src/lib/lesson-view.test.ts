@@ -10,7 +10,7 @@ const WELCOME: Welcome = {
   type: "welcome",
   you: "c1",
   role: "classroom",
-  lesson: { id: "l", title: "T", state: "waiting", language: "", starts_at_ms: null, started_at_ms: null },
+  lesson: { id: "l", title: "T", state: "waiting", language: "", starts_at_ms: null, started_at_ms: null, lead: "" },
   participants: [person("c1"), person("t1", { role: "teacher" })],
   recording: { state: "off", classrooms: false, problem: "", enabled: true },
   media_token: "m",

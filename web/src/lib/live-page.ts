@@ -95,7 +95,7 @@ export class LivePage {
 
   /** The server's clock now, milliseconds since 1970, as well as this page knows it. */
   serverNowMs(): number {
-    return Date.now() + (this.view.peek()?.clockOffsetMs ?? 0);
+    return this.signalling.serverNowMs() ?? Date.now() + (this.view.peek()?.clockOffsetMs ?? 0);
   }
 
   /** The bearer token of this participant's media; the link's own where the server has not given one yet. */

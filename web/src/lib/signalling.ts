@@ -8,6 +8,7 @@ import { identity } from "./identity";
 import { language } from "./i18n";
 import { applied, type LessonView } from "./lesson-view";
 import { type Effect, IDLE, type Input, step } from "./link-state";
+import { afterPong, afterStamp, serverTime, type ServerClock, UNKNOWN } from "./server-clock";
 import { recall, remember } from "./storage";
 import { fetchNewBuild } from "../sw/register";
 
@@ -44,6 +45,10 @@ export class Signalling {
   /** When the socket last said anything, on the clock of `performance.now()`; null: it never has. */
   heardAtMs: number | null = null;
 
+  /** The time line's clock, as well as it is known; the page's own is `performance.now()`. */
+  clock: ServerClock = UNKNOWN;
+
+  private readonly pinged = new Map<number, number>();
   private socket: WebSocket | null = null;
   private timer = 0;
   private pings = 0;
@@ -132,8 +137,7 @@ export class Signalling {
         });
         break;
       case "ping":
-        this.pings += 1;
-        this.write({ type: "ping", n: this.pings });
+        this.ask();
         break;
     }
   }
@@ -172,10 +176,40 @@ export class Signalling {
     }
   }
 
+  /** The server's clock of the time line now, ms since 1970; null before it was heard. */
+  serverNowMs(): number | null {
+    return serverTime(this.clock, performance.now());
+  }
+
+  /** Measure the way to the server once more, out of turn. */
+  ping(): void {
+    if (this.state.peek().phase === "ready") this.ask();
+  }
+
+  private ask(): void {
+    this.pings += 1;
+    // Answers of the sockets before this one do not come any more.
+    if (this.pinged.size > PINGS_KEPT) this.pinged.clear();
+    this.pinged.set(this.pings, performance.now());
+    this.write({ type: "ping", n: this.pings });
+  }
+
+  private tick(message: ServerMessage, now: number): void {
+    if (message.type === "pong") {
+      const sentMs = this.pinged.get(message.n);
+      this.pinged.delete(message.n);
+      if (sentMs !== undefined && message.at_ms > 0) this.clock = afterPong(this.clock, message.at_ms, sentMs, now);
+    } else if (message.type === "happened") {
+      this.clock = afterStamp(this.clock, message.at_ms, now);
+    }
+  }
+
   private hear(data: unknown): void {
-    this.heardAtMs = performance.now();
+    const now = performance.now();
+    this.heardAtMs = now;
     const message = parse(data);
     if (message === null) return;
+    this.tick(message, now);
     if (message.type === "error" && message.fatal) {
       this.refused(message.code);
       return;
@@ -197,6 +231,9 @@ export class Signalling {
     for (const listener of this.listeners) listener(message);
   }
 }
+
+/** Round trips that are waited for. */
+const PINGS_KEPT = 8;
 
 /** Codes that mean that this link will not work however often it is tried. */
 const DEAD_LINK = ["token_invalid", "token_revoked", "token_missing", "wrong_role", "wrong_lesson", "lesson_unknown"];

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { MATERIALS_CACHE as PAGES_CACHE, materialPath, nameIn } from "../materials/names";
+import { isMaterial, MATERIALS_CACHE, rangeOf } from "./kept";
 import { answerTo, outdated, type Shell, shellKey } from "./shells";
 
 const ORIGIN = "https://class.example.org";
@@ -49,4 +51,33 @@ test("only this build and the one before it are kept, and what is not ours is le
   expect(outdated(["liveclass-1", "other", "liveclass-2", "liveclass-3"], "liveclass-3")).toEqual(["liveclass-1"]);
   expect(outdated(["liveclass-3"], "liveclass-3")).toEqual([]);
   expect(outdated(["liveclass-2", "liveclass-3"], "liveclass-3")).toEqual([]);
+});
+
+test("what is kept of slides, songs and films is looked for in the cache, and never counts as an old build", () => {
+  const path = `/material/k3v9qz/${"0a".repeat(32)}.webp`;
+  expect(answered(path)).toBe("material");
+  for (const other of [`${path}/x`, `/material/k3v9qz/${"0a".repeat(31)}.webp`, "/material/k3v9qz/manifest.json"]) expect(answered(other)).toBe("network");
+  expect(outdated(["liveclass-1", "liveclass-materials", "liveclass-2", "liveclass-3"], "liveclass-3")).toEqual(["liveclass-1"]);
+});
+
+test.each([
+  ["bytes=0-9", [0, 9]],
+  ["bytes=90-", [90, 99]],
+  ["bytes=90-400", [90, 99]],
+  ["bytes=-10", [90, 99]],
+  ["bytes=100-", null],
+  ["bytes=5-2", null],
+  ["bytes=-", null],
+  ["lines=1-2", null],
+  [null, null],
+])("of 100 bytes, %s asks for %j", (header, range) => {
+  expect(rangeOf(header, 100)).toEqual(range);
+});
+
+test("pages and worker mean the same files and the same cache", () => {
+  const path = materialPath("k3v9qz", "0a".repeat(32), "mp4");
+  expect(MATERIALS_CACHE).toBe(PAGES_CACHE);
+  for (const one of [path, `${path}5`, `${path}56`, `/x${path}`, path.slice(1), path.toUpperCase(), "/material/a/b.webp"]) {
+    expect([one, isMaterial(one)]).toEqual([one, nameIn(one) !== null]);
+  }
 });

@@ -1,5 +1,7 @@
 /** What the service worker keeps and how it answers, without any worker: pure decisions on addresses and names of caches. */
 
+import { isMaterial, MATERIALS_CACHE } from "./kept";
+
 /** A page that is the same for every lesson, and what it needs to open: paths on this server. */
 export interface Shell {
   /** The start of the addresses that show it, such as `/class/`. */
@@ -21,12 +23,14 @@ export function shellKey(shell: Shell): string {
 export type Answer =
   | { readonly kind: "network" }
   | { readonly kind: "asset"; readonly key: string }
-  | { readonly kind: "shell"; readonly shell: Shell };
+  | { readonly kind: "shell"; readonly shell: Shell }
+  | { readonly kind: "material"; readonly key: string };
 
 const NETWORK: Answer = { kind: "network" };
 
 /**
- * How a request is answered: pages and their assets from the cache, all else by the network without being touched.
+ * How a request is answered: pages, their assets and what is kept of slides, songs and films from the cache, all else by the
+ * network without being touched.
  *
  * @param url of the request
  * @param origin of this server
@@ -47,6 +51,7 @@ export function answerTo(
     const shell = shells.find(({ prefix }) => path.indexOf(prefix) === 0 && isLesson(path.slice(prefix.length)));
     return shell === undefined ? NETWORK : { kind: "shell", shell };
   }
+  if (isMaterial(path)) return { kind: "material", key: path };
   const known = shells.some(({ assets }) => assets.indexOf(path) >= 0);
   // Assets of the build before are still asked for by pages that were open when this one came.
   return known || path.indexOf("/assets/") === 0 ? { kind: "asset", key: path } : NETWORK;
@@ -60,6 +65,6 @@ function isLesson(rest: string): boolean {
 /** Which caches to throw away, of `names` in the order they were made: all but this build's and the one before it, which
  *  open pages may still need. Caches of others are left alone. */
 export function outdated(names: readonly string[], current: string): readonly string[] {
-  const ours = names.filter((name) => name.indexOf(CACHE_PREFIX) === 0 && name !== current);
+  const ours = names.filter((name) => name.indexOf(CACHE_PREFIX) === 0 && name !== current && name !== MATERIALS_CACHE);
   return ours.slice(0, -1);
 }

@@ -1,10 +1,12 @@
 /** The service worker: opens the live pages from the cache, so that the next visit needs no network to show itself.
  *
  * A shell is kept once its page has been open (`keep`), and by every later build of it, whole or not at all. A new build
- * takes over as soon as it is whole: pages that are open go on with what they have, the next visit gets the new one. Nothing
- * else is touched: no API, no signalling, no media, and no address of a lesson is ever stored.
+ * takes over as soon as it is whole: pages that are open go on with what they have, the next visit gets the new one. Slides,
+ * songs and films that a page has put into its cache are answered from there. Nothing else is touched: no API, no signalling,
+ * no live media, and no address of a lesson's page is ever stored.
  */
 
+import { MATERIALS_CACHE, rangeOf } from "./kept";
 import { answerTo, CACHE_PREFIX, outdated, type Shell, shellKey } from "./shells";
 
 /** The part of the service worker's world that is used here; the library of types has it only for workers. */
@@ -46,6 +48,7 @@ worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const answer = answerTo(request.method, request.url, worker.location.origin, request.mode === "navigate", shells);
   if (answer.kind === "asset") event.respondWith(kept(answer.key, () => fetch(request)));
+  if (answer.kind === "material") event.respondWith(material(answer.key, request));
   if (answer.kind === "shell") event.respondWith(kept(shellKey(answer.shell), () => fetch(request)));
 });
 
@@ -85,7 +88,7 @@ async function find(key: string): Promise<Response | undefined> {
   const own = await (await caches.open(current)).match(key, EXACT);
   if (own !== undefined) return own;
   for (const name of (await caches.keys()).reverse()) {
-    if (name.indexOf(CACHE_PREFIX) !== 0) continue;
+    if (name.indexOf(CACHE_PREFIX) !== 0 || name === MATERIALS_CACHE) continue;
     const other = await (await caches.open(name)).match(key, EXACT);
     if (other !== undefined) return other;
   }
@@ -96,6 +99,23 @@ async function find(key: string): Promise<Response | undefined> {
 async function kept(key: string, otherwise: () => Promise<Response>): Promise<Response> {
   const found = await find(key).catch(() => undefined);
   return found ?? otherwise();
+}
+
+/** A file that a page has fetched and verified, or a part of it, as players of sound and film ask; else the network's answer. */
+async function material(key: string, request: Request): Promise<Response> {
+  try {
+    const found = await (await caches.open(MATERIALS_CACHE)).match(key, EXACT);
+    if (found === undefined) return await fetch(request);
+    const header = request.headers.get("Range");
+    const file = header === null ? null : await found.blob();
+    const range = file === null ? null : rangeOf(header, file.size);
+    if (file === null || range === null) return header === null ? found : await fetch(request);
+    const [from, to] = range;
+    const headers = { "Content-Type": file.type, "Content-Length": `${to - from + 1}`, "Content-Range": `bytes ${from}-${to}/${file.size}` };
+    return new Response(file.slice(from, to + 1, file.type), { status: 206, headers });
+  } catch {
+    return fetch(request);
+  }
 }
 
 async function fetched(path: string, cache: RequestCache): Promise<Response> {

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { canShareScreen } from "../lib/devices";
 import { t } from "../lib/i18n";
 import { Button } from "../ui/Button";
+import { RoomButtons } from "./class/RoomButtons";
 import { boardPart } from "./board/load";
 import type { TeachModel } from "./model";
 
@@ -56,6 +57,7 @@ export function Bar({ model, settingsOpen, onSettings, onEnd }: BarProps): JSX.E
           />
         )}
         {part !== null && <part.ui.BarButtons desk={part.desk} />}
+        <RoomButtons rooms={model.rooms} />
         <Button
           label={t("bar.settings")}
           icon="settings"

@@ -116,7 +116,7 @@ function Waiting({ classrooms }: { readonly classrooms: readonly Participant[] }
       <p class="soft" role="status">
         {t("pre.waiting.count", { count: here })}
       </p>
-      <ul class="waiting">
+      <ul class="waiting" tabIndex={0} aria-label={t("pre.waiting.title")}>
         {classrooms.map((one) => (
           <li key={one.id} class={one.online ? "waiting-here" : "waiting-away"} data-test="tile" data-participant={one.id}>
             <Icon name={one.online ? "good" : "wait"} />

@@ -1,7 +1,8 @@
-/** After the lesson: thanks, and the replay's link. */
+/** After the lesson: thanks, the replay's link, and the way to the report. */
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import type { PageLink } from "../lib/api";
 import { t } from "../lib/i18n";
 import { Button } from "../ui/Button";
 import { MessagePage } from "../ui/MessagePage";
@@ -34,8 +35,16 @@ export function Ended({ model }: { readonly model: TeachModel }): JSX.Element {
           </div>
         </div>
       )}
+      <a href={reportUrl(model.page.link)} target="_blank" rel="noopener" data-test="report-link">
+        {t("end.report")}
+      </a>
     </MessagePage>
   );
+}
+
+/** This link's own token opens the report. */
+function reportUrl({ lesson, token }: PageLink): string {
+  return `/report/${lesson}#${token}`;
 }
 
 /** The address as a person reads it: the token after `#` is only noise to the eye, and is in the link all the same. */

@@ -15,11 +15,13 @@ import { LevelBar } from "../ui/LevelBar";
 import { Picture } from "../ui/Picture";
 import { StatusLine, type Tone } from "../ui/StatusLine";
 import { Bar } from "./Bar";
+import { Panels } from "./class/Panels";
+import { OnStage } from "./class/OnStage";
+import { Strip } from "./class/Strip";
 import { boardPart } from "./board/load";
 import type { TeachModel } from "./model";
-import { Tile } from "./Tile";
 import { Trouble } from "./Trouble";
-import { callSentence, summary, summaryParts } from "./words";
+import { callSentence } from "./words";
 
 export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
   const ending = useSignal(false);
@@ -30,15 +32,17 @@ export function Lesson({ model }: { readonly model: TeachModel }): JSX.Element {
       <Head model={model} />
       <main class="lesson-stage">
         <Stage model={model} />
+        <OnStage rooms={model.rooms} />
         {part !== null && <part.ui.PlayerStrip desk={part.desk} />}
         <Notices model={model} />
       </main>
       <aside class="lesson-strip" aria-label={t("teach.classrooms")}>
         {part !== null && <part.ui.Beside desk={part.desk} />}
         <Self model={model} />
-        <Strip model={model} />
+        <Strip model={model} live={showsLive()} />
       </aside>
       <footer class="lesson-bar" aria-label={t("teach.controls")}>
+        <Panels model={model} />
         {settings.value && <Settings model={model} onClose={() => (settings.value = false)} />}
         <Bar
           model={model}
@@ -71,6 +75,7 @@ function Settings({ model, onClose }: { readonly model: TeachModel; readonly onC
       onKeyDown={(event) => event.key === "Escape" && onClose()}
     >
       <DeviceFields devices={model.devices} microphone={model.microphone} camera={model.camera} sound={model.page.sound} />
+      {boardPart.value !== null && <boardPart.value.ui.DocumentField desk={boardPart.value.desk} />}
       {boardPart.value !== null && <boardPart.value.ui.Kind desk={boardPart.value.desk} group="kind-settings" />}
       <Button label={t("close")} onPress={onClose} />
     </div>
@@ -233,27 +238,6 @@ function Self({ model }: { readonly model: TeachModel }): JSX.Element {
 
 function nameOf(model: TeachModel, id: string): string {
   return model.page.view.value?.participants.find((one) => one.id === id)?.name ?? "";
-}
-
-function Strip({ model }: { readonly model: TeachModel }): JSX.Element {
-  const all = model.page.view.value?.participants ?? [];
-  const classrooms = all.filter((one) => one.role === "classroom");
-  const main = showsLive() ? model.stage.value.main : null;
-  if (classrooms.length === 0) return <p class="soft strip-none">{t("strip.none")}</p>;
-  return (
-    <>
-      <p class="strip-summary" role="status">
-        {summaryParts(summary(classrooms))
-          .map(({ text, params }) => t(text, params))
-          .join(t("strip.summary.join"))}
-      </p>
-      <ul class="tiles">
-        {classrooms.map((one) => (
-          <Tile key={one.id} model={model} one={one} onStage={main?.participant === one.id} />
-        ))}
-      </ul>
-    </>
-  );
 }
 
 interface EndQuestionProps {

@@ -7,6 +7,8 @@ import "../style/live.css";
 import "./before.css";
 import "./lesson.css";
 import "./bar.css";
+import "./class/rooms.css";
+import "./class/panels.css";
 import { parseLink } from "../lib/api";
 import { addTexts, applyToDocument } from "../lib/i18n";
 import { keepForNextVisit } from "../sw/register";

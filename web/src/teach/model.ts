@@ -13,10 +13,12 @@ import { Publisher, TEACHER_BUDGETS } from "../lib/whip";
 import type { Mode } from "../generated/messages";
 import { planOf } from "../lib/modes";
 import { keepScreenOn } from "../lib/wake-lock";
+import { RoomsModel } from "./class/model";
 import { uplinkSentence } from "./words";
 
 export class TeachModel {
   readonly page: LivePage;
+  readonly rooms: RoomsModel;
   readonly publisher: Publisher;
   readonly microphone = new Capture("microphone", TEACHER_PICTURE);
   readonly camera = new Capture("camera", TEACHER_PICTURE);
@@ -73,6 +75,7 @@ export class TeachModel {
 
   constructor(link: PageLink) {
     this.page = new LivePage(link, "teacher");
+    this.rooms = new RoomsModel(this.page);
     this.joined = signal(recall(joinedKey(link)) === "yes");
     this.publisher = new Publisher(
       () => this.page.signalling.access.peek()?.whipUrl ?? "",

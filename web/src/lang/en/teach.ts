@@ -116,7 +116,6 @@ export default {
   "tile.behind.minutes": { one: "{count} min behind, catching up", other: "{count} min behind, catching up" },
   "tile.jump": "Jump to live",
   "tile.jump.name": "Let {name} skip to the live lesson",
-  "tile.figures.name": "Show network figures",
   "rung.full": "Full picture",
   "rung.reduced": "Small picture",
   "rung.screen": "Screen only",
@@ -153,4 +152,5 @@ export default {
   "end.done": "The lesson has ended. Thank you",
   "end.replay": "The replay can be watched now:",
   "end.norecording": "This lesson was not recorded.",
+  "end.report": "Lesson report: who came, what they received, how they answered",
 } satisfies Translated<typeof chinese>;

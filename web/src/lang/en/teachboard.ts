@@ -12,6 +12,12 @@ export default {
   "mark.done": "Bookmarked",
   "mark.hint": "Mark this moment for the replay (K)",
 
+  "error.page_full": "This page is full. Please take a new one.",
+  "error.page_unknown": "This page is gone.",
+  "error.material_unknown": "This file was removed.",
+  "error.not_playable": "It is not ready to be played yet.",
+  "error.lead_only": "The leading volunteer does this.",
+
   // ---- Stage ----
   "stage.page": "{name}, page {at} of {of}",
   "stage.blank": "Blank board",
@@ -19,13 +25,20 @@ export default {
   "stage.film.coming": "The film is opening",
   "stage.back": "Back to the camera",
   "stage.next": "Next: {at}",
-  "stage.next.name": "Turn to the next page, {at}",
   "stage.last": "This is the last page",
   "freeze.now": "Freeze and draw",
   "freeze.hint": "Make a page of the picture as it is now (F)",
   "freeze.working": "Freezing",
   "freeze.failed": "The picture was not frozen. Please try again.",
   "freeze.name": "Picture {time}",
+
+  // ---- A second camera, over a book or a drawing ----
+  "document.label": "Document camera (over a book or a drawing)",
+  "document.none": "None",
+  "document.camera": "Camera {n}",
+  "document.failed": "This camera cannot be opened; another program may use it.",
+  "document.show": "Show the document",
+  "document.face": "Show yourself",
 
   // ---- Kind of lesson ----
   "kind.of": "Kind of lesson",
@@ -59,7 +72,7 @@ export default {
   "mat.ready.all": { one: "The classroom has it", other: "All {count} classrooms have it" },
   "mat.ready.some": "{have} of {all} classrooms have it",
   "mat.ready.under": "Classrooms are downloading, the fastest has {percent}%",
-  "mat.ready.none": "None of {all} classrooms has it yet",
+  "mat.ready.none": { one: "The classroom does not have it yet", other: "None of {count} classrooms has it yet" },
   "mat.show": "Show",
   "mat.thumbs": "Pages",
   "mat.thumb": "Page {at}",

@@ -130,7 +130,6 @@ export default {
   "tile.behind.minutes": { other: "正在补看，落后 {count} 分钟" },
   "tile.jump": "跳到直播",
   "tile.jump.name": "让{name}跳到直播",
-  "tile.figures.name": "显示网络数据",
   // One press deeper: names and figures of a room's line.
   "rung.full": "完整画面",
   "rung.reduced": "小画面",
@@ -171,4 +170,5 @@ export default {
   "end.done": "下课了，辛苦了",
   "end.replay": "回放现在就能看：",
   "end.norecording": "这节课没有录制。",
+  "end.report": "看课后小结：谁来了、收到了什么、答得怎样",
 } as const;

@@ -12,6 +12,13 @@ export default {
   "mark.done": "已标记",
   "mark.hint": "在回放里标出这一刻（K）",
 
+  // Codes of refused messages about the board, shown for some seconds at the status line.
+  "error.page_full": "这一页写满了，请换一页。",
+  "error.page_unknown": "这一页已经不在了。",
+  "error.material_unknown": "这个文件已经移除了。",
+  "error.not_playable": "它还没有处理好，过一会儿再放。",
+  "error.lead_only": "这件事由主讲老师来做。",
+
   // ---- Stage ----
   "stage.page": "{name}，第 {at} 页，共 {of} 页",
   "stage.blank": "白板",
@@ -20,15 +27,24 @@ export default {
   // Beside the stage.
   "stage.back": "回到摄像头画面",
   "stage.next": "下一页：{at}",
-  "stage.next.name": "翻到下一页，第 {at} 页",
   "stage.last": "这是最后一页",
   // On the corner of the own picture: makes a still of it to draw on.
-  "freeze.now": "定格画面，在上面写画",
+  "freeze.now": "定格写画",
   "freeze.hint": "把现在的画面变成一页（F）",
   "freeze.working": "正在定格",
   "freeze.failed": "这次没有定格成功，请再试一次。",
   // Name of the page that comes of it; {time} as 14:05.
   "freeze.name": "画面 {time}",
+
+  // ---- A second camera, over a book or a drawing ----
+  // Field among the devices; {n} counts cameras without a name.
+  "document.label": "实物摄像头（拍书本、画）",
+  "document.none": "不用",
+  "document.camera": "摄像头 {n}",
+  "document.failed": "这个摄像头打不开，可能别的程序正在用。",
+  // On the stage's corner: changes which camera all see large.
+  "document.show": "换到实物画面",
+  "document.face": "换到老师画面",
 
   // ---- Kind of lesson ----
   "kind.of": "这节课是",
@@ -66,7 +82,7 @@ export default {
   "mat.ready.all": "全部 {count} 个教室都已下载好",
   "mat.ready.some": "{all} 个教室中 {have} 个已下载好",
   "mat.ready.under": "教室正在下载，最快的到 {percent}%",
-  "mat.ready.none": "{all} 个教室还没开始下载",
+  "mat.ready.none": "{count} 个教室还没开始下载",
   "mat.show": "放上讲台",
   "mat.thumbs": "看各页",
   "mat.thumb": "第 {at} 页",

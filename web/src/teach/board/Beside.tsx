@@ -19,14 +19,13 @@ export function Beside({ desk }: { readonly desk: Desk }): JSX.Element | null {
           type="button"
           class="board-next"
           onClick={() => desk.turn(next.at)}
-          aria-label={t("stage.next.name", { at: next.at })}
           data-test="next-slide"
         >
           <span class="board-next-word">{t("stage.next", { at: next.at })}</span>
           {small !== undefined && <img src={small} alt="" />}
         </button>
       )}
-      {next === null && sheet !== null && !sheet.blank && <p class="soft board-last">{t("stage.last")}</p>}
+      {next === null && sheet !== null && !sheet.blank && sheet.of > 1 && <p class="soft board-last">{t("stage.last")}</p>}
     </div>
   );
 }

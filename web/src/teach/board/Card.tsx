@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import type { Material } from "../../generated/messages";
 import { ownerOf } from "../../lib/board";
 import { clock, t } from "../../lib/i18n";
@@ -14,6 +15,7 @@ import { readiness, stateOf } from "./words";
 
 export function Card({ desk, one }: { readonly desk: Desk; readonly one: Material }): JSX.Element {
   const open = useSignal(false);
+  const asks = useSignal(false);
   const { stage, page, material } = desk.stage.value;
   const shown = (stage === "page" && ownerOf(page) === one.id) || (stage === "film" && material === one.id);
   const pages = desk.decks.pages(one.id);
@@ -34,9 +36,25 @@ export function Card({ desk, one }: { readonly desk: Desk; readonly one: Materia
           {said === null && !failed && <p class="soft">{clock((one.duration_ms ?? 0) / 1000)}</p>}
           {ready !== null && <StatusLine tone={ready.tone} text={t(ready.text, ready.params)} class="card-ready" test="readiness" />}
         </div>
+        {!asks.value && (
+          <Button
+            label={t("mat.remove.name", { name: one.name })}
+            hint={t("mat.remove")}
+            icon="close"
+            look="quiet"
+            shape="icon-only"
+            class="card-remove"
+            onPress={() => (asks.value = true)}
+            test="remove"
+          />
+        )}
       </div>
       {working && <Progress part={(one.total ?? 0) === 0 ? 0 : (one.done ?? 0) / (one.total ?? 1)} label={t("mat.working")} />}
-      <Actions desk={desk} one={one} shown={shown} pages={pages.length} open={unfolded} onOpen={() => (open.value = !open.value)} />
+      {asks.value ? (
+        <Remove desk={desk} one={one} onKeep={() => (asks.value = false)} />
+      ) : (
+        <Actions desk={desk} one={one} shown={shown} pages={pages.length} open={unfolded} onOpen={() => (open.value = !open.value)} />
+      )}
       {unfolded && <Thumbs desk={desk} one={one} />}
     </li>
   );
@@ -63,26 +81,31 @@ interface ActionsProps {
 }
 
 /** Removing asks once, in the place of the buttons. */
-function Actions({ desk, one, shown, pages, open, onOpen }: ActionsProps): JSX.Element {
-  const asks = useSignal(false);
+function Remove({ desk, one, onKeep }: { readonly desk: Desk; readonly one: Material; readonly onKeep: () => void }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  // The safe answer has the focus, so that a stray Enter removes nothing.
+  useEffect(() => box.current?.querySelector<HTMLButtonElement>("button:last-of-type")?.focus(), []);
+  return (
+    <div ref={box} class="card-actions card-asks" role="group" aria-label={t("mat.remove.ask")}>
+      <span>{t("mat.remove.ask")}</span>
+      <Button label={t("mat.remove")} look="danger" onPress={() => void desk.remove(one.id)} test="remove-yes" />
+      <Button label={t("mat.keep")} onPress={onKeep} />
+    </div>
+  );
+}
+
+function Actions({ desk, one, shown, pages, open, onOpen }: ActionsProps): JSX.Element | null {
   const teaching = desk.model.joined.value && desk.model.page.lessonState.value === "live";
   const player = desk.board.value.player;
   const plays = player?.material === one.id && player.playing;
-  if (asks.value) {
-    return (
-      <div class="card-actions card-asks" role="group" aria-label={t("mat.remove.ask")}>
-        <span>{t("mat.remove.ask")}</span>
-        <Button label={t("mat.remove")} look="danger" onPress={() => void desk.remove(one.id)} test="remove-yes" />
-        <Button label={t("mat.keep")} onPress={() => (asks.value = false)} />
-      </div>
-    );
-  }
+  const shows = teaching && one.kind === "deck" && pages > 0 && !shown;
+  const sounds = teaching && one.kind !== "deck" && one.state === "ready";
+  const folds = pages > 1 && !shown;
+  if (!shows && !sounds && !folds) return null;
   return (
     <div class="card-actions">
-      {teaching && one.kind === "deck" && pages > 0 && !shown && (
-        <Button label={t("mat.show")} icon="screen" onPress={() => desk.showDeck(one.id)} test="show" />
-      )}
-      {teaching && one.kind !== "deck" && one.state === "ready" && (
+      {shows && <Button label={t("mat.show")} icon="screen" onPress={() => desk.showDeck(one.id)} test="show" />}
+      {sounds && (
         <Button
           label={t(plays ? "player.pause" : "player.play")}
           icon={plays ? "pause" : "play"}
@@ -90,17 +113,9 @@ function Actions({ desk, one, shown, pages, open, onOpen }: ActionsProps): JSX.E
           test="play"
         />
       )}
-      {pages > 1 && !shown && (
+      {folds && (
         <Button label={t("mat.thumbs")} icon={open ? "fold" : "unfold"} look="quiet" expanded={open} onPress={onOpen} test="thumbs-open" />
       )}
-      <Button
-        label={t("mat.remove")}
-        hint={t("mat.remove.name", { name: one.name })}
-        look="quiet"
-        class="card-remove"
-        onPress={() => (asks.value = true)}
-        test="remove"
-      />
     </div>
   );
 }

@@ -59,10 +59,10 @@ function OpenDrawer({ desk }: { readonly desk: Desk }): JSX.Element {
       onDrop={drop}
       data-test="drawer"
     >
-      <header class="drawer-head">
+      <div class="drawer-head">
         <h2>{t("mat.title")}</h2>
         <Button label={t("close")} icon="close" look="quiet" shape="icon-only" onPress={close} test="drawer-close" />
-      </header>
+      </div>
       <div class="drawer-body">
         <Picker desk={desk} />
         {uploads.length > 0 && (
@@ -97,9 +97,7 @@ function Picker({ desk }: { readonly desk: Desk }): JSX.Element {
         type="file"
         multiple
         accept={ACCEPTED}
-        class="visually-hidden"
-        tabIndex={-1}
-        aria-hidden="true"
+        hidden
         onChange={(event) => {
           const field = event.currentTarget;
           if (field.files !== null) desk.addFiles(field.files);

@@ -71,11 +71,12 @@ export function PlayerStrip({ desk }: { readonly desk: Desk }): JSX.Element | nu
         <Button label={t("player.close")} icon="close" look="quiet" shape="icon-only" onPress={() => desk.closePlayer()} test="player-close" />
       </div>
       {sounding.refused.value && <Button label={t("player.refused")} icon="sound" onPress={() => sounding.unlock()} />}
-      {desk.mayEcho.value && (
+      {desk.mayEcho.value && !desk.echoKnown.value && (
         <p class="player-echo" role="status" data-test="echo">
           <Icon name="note" />
           <span>{t("player.echo")}</span>
           <Button label={t("player.echo.mute")} onPress={() => desk.model.toggleMicrophone()} />
+          <Button label={t("mat.dismiss")} look="quiet" onPress={() => (desk.echoKnown.value = true)} />
         </p>
       )}
     </section>

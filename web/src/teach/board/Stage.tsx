@@ -7,6 +7,7 @@ import { t } from "../../lib/i18n";
 import { Button } from "../../ui/Button";
 import { StatusLine } from "../../ui/StatusLine";
 import type { Desk, Sheet } from "./desk";
+import { SourceButton } from "./DocumentCamera";
 
 export function BoardStage({ desk }: { readonly desk: Desk }): JSX.Element {
   return (
@@ -83,6 +84,7 @@ export function FreezeButton({ desk }: { readonly desk: Desk }): JSX.Element | n
         onPress={() => void desk.freeze()}
         test="freeze"
       />
+      <SourceButton desk={desk} />
       {state === "failed" && <StatusLine tone="weak" text={t("freeze.failed")} />}
     </div>
   );

@@ -4,7 +4,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { FIRST_CHOICE, type Choice, type HandMessage } from "../../board/index";
-import type { BoardOrder, Material, Mode, Player, ServerMessage, Stage } from "../../generated/messages";
+import type { BoardOrder, CameraKind, Material, Mode, Player, ServerMessage, Stage } from "../../generated/messages";
 import { numberOf, ownerOf } from "../../lib/board";
 import { request } from "../../lib/api";
 import { timeOfDay, t } from "../../lib/i18n";
@@ -50,6 +50,8 @@ export class Desk {
   readonly freezing = signal<Freezing>("");
   /** "Marked" is said for some seconds. */
   readonly marked = signal(false);
+  /** The hint about echoes has been read. */
+  readonly echoKnown = signal(false);
   /** The player's strip was closed at this state of the player. */
   readonly closedAtMs = signal(0);
   /** What this page has ordered to be shown, until the server tells it back. */
@@ -142,6 +144,21 @@ export class Desk {
 
   showLive(): void {
     this.show({ stage: "live", page: "", material: "" });
+  }
+
+  /** The live picture, with this camera large. */
+  showSource(source: CameraKind): void {
+    this.send({ type: "show", stage: "live", source });
+  }
+
+  /** Put a second camera over a document, and show it; without a device, put it away. */
+  async useDocument(device: string): Promise<void> {
+    if (device === "") {
+      this.model.hideDocument();
+      return;
+    }
+    await this.model.showDocument(device);
+    if (this.model.document.peek()) this.showSource("document");
   }
 
   showPage(page: string): void {

@@ -16,6 +16,7 @@ export function openDesk(model: TeachModel): Desk {
 export { BarButtons } from "./BarButtons";
 export { BeforePart } from "./BeforePart";
 export { Beside } from "./Beside";
+export { DocumentField } from "./DocumentCamera";
 export { Drawer } from "./Drawer";
 export { Kind } from "./Kind";
 export { MarkButton } from "./MarkButton";

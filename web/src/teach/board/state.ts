@@ -2,13 +2,13 @@
  * come in, questions go out through `ask`. */
 
 import { signal } from "@preact/signals";
-import { afterEvent, knows, noPages, spotOf, withPage, type Pages, type Spot } from "../../board/index";
+import { afterEvent, knows, noPages, spotOf, withPage, type Pages } from "../../board/state";
 import type { ServerMessage } from "../../generated/messages";
 
 export class StrokeStore {
   readonly pages = signal<Pages>(noPages(false));
   /** Where somebody else's laser points on the shown page. */
-  readonly pointer = signal<Spot | null>(null);
+  readonly pointer = signal<ReturnType<typeof spotOf>>(null);
   /** Counts the greetings: what was not confirmed before one is lost. */
   readonly epoch = signal(0);
   private seq = 0;

@@ -19,7 +19,7 @@ describe("readiness", () => {
     const whole = { have: 32, total: 32 };
     expect(said({ c1: whole, c2: whole })).toEqual(["mat.ready.all", { count: 2 }]);
     expect(said({ c1: whole, c3: whole })).toEqual(["mat.ready.some", { have: 1, all: 2 }]);
-    expect(said({ c3: whole })).toEqual(["mat.ready.none", { all: 2 }]);
+    expect(said({ c3: whole })).toEqual(["mat.ready.none", { count: 2 }]);
     expect(said({ c1: { have: 8, total: 32 } })).toEqual(["mat.ready.under", { percent: 25 }]);
   });
 

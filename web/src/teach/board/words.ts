@@ -47,7 +47,7 @@ export function readiness(material: Material, prepared: PreparedAll, participant
     },
     [0, 0],
   );
-  if (total === 0) return { tone: "wait", text: "mat.ready.none", params: { all } };
+  if (total === 0) return { tone: "wait", text: "mat.ready.none", params: { count: all } };
   return { tone: "wait", text: "mat.ready.under", params: { percent: Math.floor((most * 100) / total) } };
 }
 
