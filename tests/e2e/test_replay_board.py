@@ -101,7 +101,7 @@ async def upload(server: LiveServer, lesson: Lesson) -> str:
 
 
 async def taught(server: LiveServer, lesson: Lesson) -> dict[str, float]:
-    """Teach half a minute with a blackboard, a slide and a line of chat; when what happened, in seconds of the replay."""
+    """Teach with a blackboard, a slide and a line of chat; when what happened, in seconds of the replay."""
     known = programme.encode(6, 30)
     async with aiohttp.ClientSession() as http, http.ws_connect(f"{server.url}/ws/{lesson.id}") as socket:
         volunteer = Volunteer(socket)

@@ -166,7 +166,14 @@ async def serving(recorded: Recorded) -> AsyncIterator[str]:
         if name not in recorded.files:
             raise web.HTTPNotFound
         kinds = {"webp": "image/webp", "json": "application/json", "mp4": "video/mp4", "m4a": "audio/mp4"}
-        return web.Response(body=recorded.files[name], content_type=kinds[name.rpartition(".")[2]])
+        body, kind = recorded.files[name], kinds[name.rpartition(".")[2]]
+        part = request.http_range
+        if part.start is None:
+            return web.Response(body=body, content_type=kind, headers={"Accept-Ranges": "bytes"})
+        # Without ranges a browser does not jump within a film.
+        first, after = part.start, min(part.stop or len(body), len(body))
+        headers = {"Content-Range": f"bytes {first}-{after - 1}/{len(body)}"}
+        return web.Response(status=206, body=body[first:after], content_type=kind, headers=headers)
 
     async def playlist(request: web.Request) -> web.StreamResponse:
         track = recorded.track(request.match_info["track"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tests.e2e.browser import Devices, person
-from tests.web import report_server
+from tests.web import report_server, told_lesson
 from tests.web.conftest import SCREEN_AT_S
 from tests.web.replay_server import Recorded, serving
 from tests.web.report_server import Reported
@@ -205,9 +205,41 @@ async def test_every_control_is_reached_by_tab_and_shows_it(stories: str, story:
 
 
 @pytest.mark.usefixtures("pages")
-async def test_every_control_of_the_replay_is_reached_by_tab_and_shows_it(recorded: Recorded) -> None:
+@pytest.mark.parametrize("language", LOOKS)
+async def test_every_list_of_the_replay_is_accessible(recorded: Recorded, language: str) -> None:
+    told_lesson.tell(recorded, language)
+    recorded.light = True
+    found: list[str] = []
+    async with serving(recorded) as link, window(link, language=language) as page:
+        await page.wait_for_selector("[data-test=chapter] img")
+        await page.click("[data-test=big-play]")
+        await page.locator("[data-test=chapter]").nth(2).click()
+        await page.keyboard.press("k")
+        await page.wait_for_selector("[data-test=board-page]")
+        for tab in ("chapters", "questions", "chat", "search"):
+            await page.click(f"[data-test=tab-{tab}]")
+            if tab == "search":
+                await page.fill("[data-test=search-field]", "a" if language == "en" else "分")
+                await page.wait_for_selector("[data-test=found-place]")
+            found += [f"{tab} {one}" for one in await violations(page, LOOKS[language])]
+        await page.click("[data-test=light]")
+        await page.keyboard.press("End")
+        await page.wait_for_selector("[data-test=light-stage]")
+        found += [f"light {one}" for one in await violations(page, LOOKS[language])]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("told", [False, True])
+async def test_every_control_of_the_replay_is_reached_by_tab_and_shows_it(recorded: Recorded, told: bool) -> None:
+    if told:
+        told_lesson.tell(recorded)
     async with serving(recorded) as link, window(link) as page:
-        await page.wait_for_selector("[data-test=big-play]")
+        await page.wait_for_selector("[data-test=chapter]" if told else ".replay-moment")
+        # Of tabs one is reached by Tab, the others by arrows.
+        await page.evaluate(
+            "for (const one of document.querySelectorAll('[role=tab][tabindex=\"-1\"]')) one.disabled = true"
+        )
         await tab_through(page)
 
 

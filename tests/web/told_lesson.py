@@ -6,8 +6,12 @@ The deck's pages are pictures of one colour each (`COLOURS`), so that a test rea
 import hashlib
 import io
 import json
+from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
+from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw, ImageFont
 
 from tests.web.replay_server import Recorded
@@ -60,7 +64,7 @@ def tell(recorded: Recorded, language: str = "en") -> None:
         (0, {"type": "lesson_started"}),
         *((at, {"type": "stage_shown", "stage": "page", "page": f"{DECK}.{n + 1}"}) for n, at in enumerate(SHOWN_AT_S)),
         (SHOWN_AT_S[1], {"type": "marked", "text": mark}),
-        (STROKE_AT_S, {**line, "width": 120, "points": [1000, 4200, 50]}),
+        (STROKE_AT_S, {**line, "width": 240, "points": [1000, 4200, 50]}),
         *(
             (
                 STROKE_AT_S + n / 10,
@@ -86,6 +90,33 @@ def tell(recorded: Recorded, language: str = "en") -> None:
     recorded.timeline = [
         {"type": "happened", "seq": n + 1, "at_ms": _moment(recorded, at_s), "by": "teacher1", "event": event}
         for n, (at_s, event) in enumerate(events)
+    ]
+
+
+def add_film(recorded: Recorded, folder: Path, began_at_s: float) -> None:
+    """A silent film of 20 s on the stage from that second on, playing from its beginning."""
+    assert recorded.timeline is not None
+    path = folder / "film.mp4"
+    with av.open(path, "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream("libx264", rate=10, options={"preset": "ultrafast", "g": "10"})
+        stream.width, stream.height, stream.pix_fmt = 192, 108, "yuv420p"
+        for number in range(200):
+            grey = np.full((108, 192, 3), number, np.uint8)
+            out.mux(stream.encode(VideoFrame.from_ndarray(grey, format="rgb24")))
+        out.mux(stream.encode())
+    film = {"kind": "film", "file": _keep(recorded, path.read_bytes(), "mp4"), "ext": "mp4", "duration_ms": 20_000}
+    manifest = _keep(recorded, json.dumps({**film, "width": 192, "height": 108, "bytes": 1}).encode(), "json")
+    material = {"id": "film0001", "kind": "film", "name": "Delta.mp4", "state": "ready", "manifest": manifest}
+    kept = [one for one in recorded.timeline if one["at_ms"] < _moment(recorded, began_at_s)]
+    events = (
+        {"type": "material_changed", "material": material},
+        {"type": "stage_shown", "stage": "film", "material": "film0001"},
+        {"type": "played", "material": "film0001", "playing": True, "position_ms": 0},
+    )
+    at_ms = _moment(recorded, began_at_s)
+    recorded.timeline = kept + [
+        {"type": "happened", "seq": len(kept) + n + 1, "at_ms": at_ms, "by": "teacher1", "event": event}
+        for n, event in enumerate(events)
     ]
 
 

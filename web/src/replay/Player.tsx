@@ -118,7 +118,7 @@ function Stage({ controller, open, onDoublePress }: StageProps): JSX.Element {
       ))}
       {board && <open.ui.Board book={open.book} sounding={open.sounding} />}
       {light && !board && (
-        <div class="replay-light-stage" data-test="light-stage">
+        <div class={`replay-light-stage${waitsForPress(controller) ? " is-waiting" : ""}`} data-test="light-stage">
           <p class="replay-card-title">{lesson.title === "" ? t("lesson.untitled") : lesson.title}</p>
           <p>
             <Icon name="sound" />
@@ -160,9 +160,13 @@ function ClipPicture({ clip, controller, place }: { clip: Clip; controller: Cont
   );
 }
 
+function waitsForPress(controller: Controller): boolean {
+  return !controller.playing.value && (!controller.begun.value || controller.finished.value);
+}
+
 /** Before the first press, and after the end: one obvious thing to do. */
 function BigPlay({ controller }: { controller: Controller }): JSX.Element | null {
-  if (controller.playing.value || (controller.begun.value && !controller.finished.value)) return null;
+  if (!waitsForPress(controller)) return null;
   const resumed = controller.resumed_s > 0 && !controller.begun.value;
   const label = controller.finished.value
     ? t("replay.again")
