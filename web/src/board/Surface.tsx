@@ -86,7 +86,11 @@ export function Surface(props: SurfaceProps): JSX.Element {
   }, []);
 
   useLayoutEffect(() => {
-    if (parts.current !== null) parts.current.echo = NO_ECHO;
+    const made = parts.current;
+    if (made === null) return;
+    made.echo = NO_ECHO;
+    made.hand.restart();
+    made.hold?.pump();
   }, [props.epoch]);
 
   useLayoutEffect(() => {

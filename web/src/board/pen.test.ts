@@ -82,6 +82,18 @@ class Bench {
   }
 }
 
+test("a shape that is drawn while the socket comes back keeps both corners", () => {
+  const bench = new Bench("rectangle");
+  bench.down(1_000, 1_000);
+  bench.move(2_000, 2_000);
+  bench.wait(100);
+  bench.hand.restart();
+  bench.up(2_500, 2_500);
+  bench.wait(1_000);
+  const again = bench.arrived().find((one) => one.id === "stroke-1");
+  expect([again?.at.slice(0, 2), again?.at.slice(3, 5), again?.done]).toEqual([[1_000, 1_000], [2_500, 2_500], true]);
+});
+
 describe("a pen", () => {
   test("says at once where a stroke begins, and 20 times a second at most how it goes on", () => {
     const bench = new Bench("pen");
@@ -114,6 +126,34 @@ describe("a pen", () => {
     bench.wait(1_000);
     expect(bench.arrived()).toEqual([...bench.own.values()]);
     expect(bench.arrived().every((one) => one.done)).toBe(true);
+  });
+
+  test("goes on as another stroke where the socket came back, so that nothing is shifted by points that were lost", () => {
+    const bench = new Bench("pen");
+    bench.down(1_000, 1_000);
+    bench.move(2_000, 1_000);
+    bench.wait(100);
+    const before = bench.messages.length;
+    bench.hand.move([bench.contact(3_000, 1_000)], bench.now);
+    bench.hand.restart();
+    bench.move(4_000, 1_000);
+    bench.up(4_000, 1_000);
+    bench.wait(1_000);
+    const [first, ...more] = bench.messages.slice(before);
+    expect(first).toMatchObject({ type: "draw", id: "stroke-1", points: [3_000, 1_000, 50, 1_000, 0, 0] });
+    expect(more).toEqual([{ type: "draw_more", id: "stroke-1", points: [], done: true }]);
+  });
+
+  test("says a stroke that nobody has heard of yet as it was meant, also to the next socket", () => {
+    const bench = new Bench("pen");
+    bench.down(500, 500);
+    bench.up(500, 500);
+    bench.hand.down(bench.contact(1_000, 1_000), bench.now);
+    bench.hand.move([bench.contact(2_000, 1_000)], bench.now);
+    bench.hand.restart();
+    bench.up(2_000, 1_000);
+    bench.wait(1_000);
+    expect(bench.messages[bench.messages.length - 2]).toMatchObject({ type: "draw", id: "stroke-1", points: [1_000, 1_000, 50, 1_000, 0, 0] });
   });
 
   test("says nothing of a tremble, but ends where it was lifted", () => {

@@ -174,6 +174,21 @@ export class Hand {
     this.lift();
   }
 
+  /** The server told its whole state anew: what waits belongs to strokes that it has ended or never heard of, and differences
+   * to points that were lost would shift what follows. What is being drawn goes on as a stroke of its own. */
+  restart(): void {
+    const unsaid = this.waiting.map((one) => (one.kind === "draw" ? one.ink.id : ""));
+    this.waiting = this.waiting.filter((one) => one.kind !== "more" || unsaid.indexOf(one.id) >= 0);
+    if (this.laser !== null) this.laserSaid = null;
+    const doing = this.doing;
+    const ink = doing?.ink ?? null;
+    if (doing === null || ink === null || unsaid.indexOf(ink.id) >= 0) return;
+    const [x = doing.x, y = doing.y, pressure = PRESSURE_UNKNOWN] = isShape(ink.tool) ? ink.at : lastPoint(ink.at);
+    this.begin(doing, ink.tool, x, y, pressure);
+    const [cornerX, cornerY] = isShape(ink.tool) ? lastPoint(ink.at) : [];
+    if (doing.ink !== null && cornerX !== undefined && cornerY !== undefined) this.draw(doing, doing.ink, cornerX, cornerY, pressure, false);
+  }
+
   /** Write `text` at (x, y) in the letters that the hand held when it began. */
   write(x: number, y: number, text: string, { color, width }: Held): void {
     const written = text.slice(0, MOST_TEXT).replace(/\s+$/, "");

@@ -31,6 +31,7 @@ export function BoardStage({ board }: { readonly board: BoardModel }): JSX.Eleme
             pointer={board.pointer.value}
             label={labelOf(shown.page)}
             held={draws ? heldOf(choice.value) : null}
+            erasesOnly={board.you.value}
             onDraw={(message) => board.draw(message)}
             onShown={(page) => board.came(page)}
             epoch={board.epoch.value}

@@ -56,6 +56,9 @@ export class BoardModel {
     return lessonState.value === "live" && this.sight.value === "page" && board.value.drawing.indexOf(view.value?.you ?? "") >= 0;
   });
 
+  /** Whose strokes the eraser here takes: the server lets a classroom erase no others. */
+  readonly you = computed(() => this.model.page.view.value?.you ?? "");
+
   private readonly inks = signal<Inks>(NO_INKS);
   private readonly delay = new Delay();
   private readonly reports = new Reports();
