@@ -53,8 +53,10 @@ export class ClassroomModel {
   readonly muted = computed(() => this.me.value?.muted === true);
   /** A slide, the blank board or a film is in sight; live pictures are small then. */
   readonly boardShown = signal(false);
+  /** Which camera of the volunteer is to stand large; apart, as the board changes with every stroke. */
+  private readonly prefer = computed(() => this.page.board.value.stage.source);
   readonly stage = computed(() => {
-    const stage = classroomStage(this.page.slots.value, this.page.view.value?.participants ?? []);
+    const stage = classroomStage(this.page.slots.value, this.page.view.value?.participants ?? [], this.prefer.value);
     return this.boardShown.value && stage.main !== null ? { main: null, small: [stage.main].concat(stage.small) } : stage;
   });
   readonly ownStream = computed(() => {
