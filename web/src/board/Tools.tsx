@@ -22,6 +22,8 @@ export interface ToolsProps {
   readonly onChoice: (choice: Choice) => void;
   readonly onCommand: (command: "undo" | "redo" | "clear") => void;
   readonly pages?: PageTurner | undefined;
+  /** Another hand turns and clears the pages; this one draws on what is shown. */
+  readonly follows?: boolean | undefined;
   /** For a classroom: fewer and larger. */
   readonly few?: boolean | undefined;
 }
@@ -91,7 +93,7 @@ function Group({ name, kind, children }: { name: TextKey; kind: string; children
 }
 
 export function Tools(props: ToolsProps): JSX.Element {
-  const { choice, onChoice, onCommand, pages, few = false } = props;
+  const { choice, onChoice, onCommand, pages, few = false, follows = false } = props;
   const words = useWords() || few;
   useKeys(props);
   const word = (text: string): string | undefined => (words ? text : undefined);
@@ -148,7 +150,7 @@ export function Tools(props: ToolsProps): JSX.Element {
         <Piece sign="undo" label={t("board.undo")} word={word(t("board.undo"))} hint={few ? undefined : "Ctrl+Z"} onPress={() => onCommand("undo")} />
         <Piece sign="redo" label={t("board.redo")} word={word(t("board.redo"))} hint={few ? undefined : "Ctrl+Y"} onPress={() => onCommand("redo")} />
       </Group>
-      {!few && <PageGroup pages={pages} words={words} onClear={() => onCommand("clear")} />}
+      {!few && !follows && <PageGroup pages={pages} words={words} onClear={() => onCommand("clear")} />}
     </div>
   );
 }
@@ -233,7 +235,7 @@ function useKeys(props: ToolsProps): void {
       if (command === null) return;
       event.preventDefault();
       if (command === "undo" || command === "redo") onCommand(command);
-      else if (command === "next" || command === "previous") turn(pages, command === "next" ? 1 : -1);
+      else if (command === "next" || command === "previous") turn(latest.current.follows === true ? undefined : pages, command === "next" ? 1 : -1);
       else onChoice({ ...choice, tool: command });
     };
     addEventListener("keydown", down);

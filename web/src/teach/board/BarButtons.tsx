@@ -24,11 +24,12 @@ export function BarButtons({ desk }: { readonly desk: Desk }): JSX.Element {
       />
       <Button
         label={t("bar.board")}
-        hint={t(blank ? "bar.board.hint.back" : "bar.board.hint")}
+        hint={t(!desk.leads.value ? "error.lead_only" : blank ? "bar.board.hint.back" : "bar.board.hint")}
         icon="pencil"
         shape="stacked"
         class={blank ? "bar-active" : ""}
         pressed={blank}
+        disabled={!desk.leads.value}
         onPress={() => desk.toggleBoard()}
         test="board"
       />

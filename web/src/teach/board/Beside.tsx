@@ -13,11 +13,12 @@ export function Beside({ desk }: { readonly desk: Desk }): JSX.Element | null {
   const small = next?.backgrounds[Math.max(0, next.backgrounds.length - 2)];
   return (
     <div class="board-beside">
-      <Button label={t("stage.back")} icon="camera" onPress={() => desk.showLive()} test="back-live" />
+      <Button label={t("stage.back")} icon="camera" disabled={!desk.leads.value} onPress={() => desk.showLive()} test="back-live" />
       {next !== null && (
         <button
           type="button"
           class="board-next"
+          disabled={!desk.leads.value}
           onClick={() => desk.turn(next.at)}
           data-test="next-slide"
         >

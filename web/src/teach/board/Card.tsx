@@ -95,7 +95,7 @@ function Remove({ desk, one, onKeep }: { readonly desk: Desk; readonly one: Mate
 }
 
 function Actions({ desk, one, shown, pages, open, onOpen }: ActionsProps): JSX.Element | null {
-  const teaching = desk.model.joined.value && desk.model.page.lessonState.value === "live";
+  const teaching = mayShow(desk);
   const player = desk.board.value.player;
   const plays = player?.material === one.id && player.playing;
   const shows = teaching && one.kind === "deck" && pages > 0 && !shown;
@@ -120,8 +120,13 @@ function Actions({ desk, one, shown, pages, open, onOpen }: ActionsProps): JSX.E
   );
 }
 
+/** This page may put things before all now. */
+function mayShow(desk: Desk): boolean {
+  return desk.model.joined.value && desk.model.page.lessonState.value === "live" && desk.leads.value;
+}
+
 function Thumbs({ desk, one }: { readonly desk: Desk; readonly one: Material }): JSX.Element {
-  const teaching = desk.model.joined.value && desk.model.page.lessonState.value === "live";
+  const teaching = mayShow(desk);
   const current = desk.stage.value.stage === "page" ? desk.stage.value.page : "";
   return (
     <ol class="thumbs" data-test="thumbs">

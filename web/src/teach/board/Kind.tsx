@@ -12,7 +12,7 @@ const MODES: readonly Mode[] = ["speech", "music", "detail", "motion"];
 export function Kind({ desk, group }: { readonly desk: Desk; readonly group: string }): JSX.Element {
   const chosen = desk.board.value.mode;
   return (
-    <fieldset class="kind" data-test="kind">
+    <fieldset class="kind" data-test="kind" disabled={!desk.leads.value}>
       <legend class="field-label">{t("kind.of")}</legend>
       <div class="kind-row">
         {MODES.map((mode) => (
@@ -29,6 +29,7 @@ export function Kind({ desk, group }: { readonly desk: Desk; readonly group: str
           </label>
         ))}
       </div>
+      {!desk.leads.value && <p class="soft">{t("error.lead_only")}</p>}
       <StatusLine tone={chosen === "music" ? "weak" : "note"} text={t(`kind.${chosen}.means`)} class="kind-means" />
     </fieldset>
   );

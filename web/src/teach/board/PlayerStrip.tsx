@@ -38,6 +38,7 @@ export function PlayerStrip({ desk }: { readonly desk: Desk }): JSX.Element | nu
           icon={playing ? "pause" : "play"}
           look="primary"
           shape="icon-only"
+          disabled={!desk.leads.value}
           onPress={press}
           test="player-press"
         />
@@ -46,6 +47,7 @@ export function PlayerStrip({ desk }: { readonly desk: Desk }): JSX.Element | nu
           <input
             class="player-seek"
             type="range"
+            disabled={!desk.leads.value}
             min={0}
             max={Math.max(1, Math.round(lengthS * 10))}
             value={Math.round(atS * 10)}
@@ -68,7 +70,7 @@ export function PlayerStrip({ desk }: { readonly desk: Desk }): JSX.Element | nu
           onPress={() => sounding.setSilent(!sounding.silent.peek())}
           test="player-silent"
         />
-        <Button label={t("player.close")} icon="close" look="quiet" shape="icon-only" onPress={() => desk.closePlayer()} test="player-close" />
+        <Button label={t("player.close")} icon="close" look="quiet" shape="icon-only" disabled={!desk.leads.value} onPress={() => desk.closePlayer()} test="player-close" />
       </div>
       {sounding.refused.value && <Button label={t("player.refused")} icon="sound" onPress={() => sounding.unlock()} />}
       {desk.mayEcho.value && !desk.echoKnown.value && (

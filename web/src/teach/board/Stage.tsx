@@ -31,6 +31,7 @@ function Page({ desk }: { readonly desk: Desk }): JSX.Element {
         choice={desk.choice.value}
         onChoice={(choice) => (desk.choice.value = choice)}
         onCommand={(what) => desk.command(what)}
+        follows={!desk.leads.value}
         pages={{ at: wanted.at, of: wanted.of, onTurn: (to) => desk.turn(to), onNew: blank ? () => desk.newBoard() : undefined }}
       />
       <Surface
@@ -71,7 +72,7 @@ function Film({ desk }: { readonly desk: Desk }): JSX.Element {
 export function FreezeButton({ desk }: { readonly desk: Desk }): JSX.Element | null {
   const { model } = desk;
   const main = model.stage.value.main;
-  if (main === null || main.participant !== model.page.view.value?.you) return null;
+  if (main === null || main.participant !== model.page.view.value?.you || !desk.leads.value) return null;
   if (main.kind === "screen" && !model.document.value) return null;
   const state = desk.freezing.value;
   return (

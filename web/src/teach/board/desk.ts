@@ -64,6 +64,8 @@ export class Desk {
   private readonly kept: HTMLImageElement[] = [];
 
   readonly board = computed(() => this.model.page.board.value);
+  /** What is shown, played and cleared is the leading volunteer's; another one beside draws, marks and adds materials. */
+  readonly leads = computed(() => this.model.rooms.leads.value);
   readonly stage = computed(() => this.ahead.value ?? this.board.value.stage);
   readonly materials = computed(() => this.board.value.materials);
   readonly sheet = computed(() => (this.stage.value.stage === "page" ? this.sheetOf(this.stage.value.page) : null));
@@ -96,10 +98,13 @@ export class Desk {
     this.decks = new Decks(lesson);
     this.uploads = new Uploads(overHttp(lesson, token));
     this.sounding = new Sounding(
-      () => page.board.peek().player,
+      // What still plays when the lesson ends is over with it.
+      () => (page.lessonState.peek() === "ended" ? null : page.board.peek().player),
       () => page.serverNowMs(),
     );
     page.signalling.listen((message) => this.receive(message));
+    // What classrooms told before this part was loaded.
+    model.rooms.prepared.peek().forEach((told) => this.receive(told));
     effect(() => this.decks.follow(this.materials.value));
     effect(() => {
       const list = withReady(this.earlier.peek(), lesson, token, this.materials.value);
@@ -148,7 +153,7 @@ export class Desk {
 
   /** The live picture, with this camera large. */
   showSource(source: CameraKind): void {
-    this.send({ type: "show", stage: "live", source });
+    if (this.leads.peek()) this.send({ type: "show", stage: "live", source });
   }
 
   /** Put a second camera over a document, and show it; without a device, put it away. */
@@ -191,6 +196,7 @@ export class Desk {
   }
 
   private show(what: Omit<Stage, "source">): void {
+    if (!this.leads.peek()) return;
     const { source } = this.board.peek().stage;
     const now = this.stage.peek();
     if (now.stage === what.stage && now.page === what.page && now.material === what.material) return;
@@ -220,14 +226,14 @@ export class Desk {
 
   command(what: "undo" | "redo" | "clear"): void {
     const sheet = this.sheet.peek();
-    if (sheet !== null) this.send({ type: what, page: sheet.key });
+    if (sheet !== null && (what !== "clear" || this.leads.peek())) this.send({ type: what, page: sheet.key });
   }
 
   // Playing
 
   play(material: string, playing: boolean, positionS = this.positionS()): void {
     this.model.page.sound.unlock();
-    this.send({ type: "play", material, playing, position_ms: Math.max(0, Math.round(positionS * 1000)) });
+    if (this.leads.peek()) this.send({ type: "play", material, playing, position_ms: Math.max(0, Math.round(positionS * 1000)) });
   }
 
   /** Put the player away; it stands still then. */
@@ -309,26 +315,35 @@ export class Desk {
   async freeze(): Promise<void> {
     const { document, screenStream, cameraStream, prefer } = this.model;
     const stream = document.peek() && prefer.peek() !== "camera" ? screenStream.peek() : cameraStream.peek();
-    if (stream === null || this.freezing.peek() === "working") return;
+    if (stream === null || this.freezing.peek() === "working" || !this.leads.peek()) return;
     this.freezing.value = "working";
     try {
       const picture = await frozen(stream);
       const name = `${t("freeze.name", { time: timeOfDay(this.model.page.serverNowMs()) })}.jpg`;
-      this.uploads.add(picture, name, (made) => this.whenReady(made), () => (this.freezing.value = "failed"));
+      this.uploads.add(picture, name, {
+        done: (made) => this.whenReady(made),
+        failed: () => (this.freezing.value = "failed"),
+        dropped: () => (this.freezing.value = ""),
+      });
     } catch {
       this.freezing.value = "failed";
     }
   }
 
   private whenReady(made: Material): void {
+    let known = false;
     const stop = effect(() => {
       const material = this.material(made.id);
       const pages = this.decks.pages(made.id).length;
+      const removed = known && material === null;
+      known = material !== null;
       if (material?.state === "failed") this.freezing.value = "failed";
+      else if (removed) this.freezing.value = "";
       else if (pages === 0) return;
       else {
         this.freezing.value = "";
-        this.showPage(`${made.id}.1`);
+        // Whoever has turned to something else meanwhile is not pulled away from it.
+        if (this.stage.peek().stage === "live") this.showPage(`${made.id}.1`);
       }
       queueMicrotask(() => stop());
     });

@@ -35,7 +35,7 @@ const soon = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 test("files go one after the other, and each tells how far it is", async () => {
   const { uploads, lines } = school();
   const made: string[] = [];
-  uploads.add(file(), "one.pdf", (one) => made.push(one.id));
+  uploads.add(file(), "one.pdf", { done: (one) => void made.push(one.id) });
   uploads.add(file(), "two.pdf");
   expect(lines.map((one) => one.name)).toEqual(["one.pdf"]);
   lines[0]?.sent(4);
@@ -87,4 +87,17 @@ test("every answer has a word", () => {
   expect(outcomeOf(413, "<html>")).toEqual({ problem: "too_large" });
   expect(outcomeOf(502, "<html>")).toEqual({ problem: "network" });
   expect(outcomeOf(418, "")).toEqual({ problem: "other" });
+});
+
+test("who waits for a file hears that it was taken back, and only then", async () => {
+  const { uploads, lines } = school();
+  const heard: string[] = [];
+  const hopes = { done: () => void heard.push("done"), failed: () => void heard.push("failed"), dropped: () => void heard.push("dropped") };
+  uploads.add(file(), "one.jpg", hopes);
+  uploads.drop(uploads.all.value[0]?.id ?? 0);
+  await soon();
+  uploads.add(file(), "two.jpg", hopes);
+  lines[1]?.end({ material });
+  await soon();
+  expect(heard).toEqual(["dropped", "done"]);
 });

@@ -28,10 +28,17 @@ const RETRY_AFTER_MS = [2_000, 6_000, 15_000];
 /** The server may cut the line of a body that is too large before its answer is read. */
 const SURELY_TOO_LARGE = 100_000_000;
 
+/** What becomes of a file: `done` once all of it is on the server, `failed` each time it fails, `dropped` when it was taken
+ * back. */
+export interface Hopes {
+  readonly done?: (material: Material) => void;
+  readonly failed?: () => void;
+  readonly dropped?: () => void;
+}
+
 interface Job {
   readonly file: Blob;
-  readonly onDone: ((material: Material) => void) | undefined;
-  readonly onFailed: (() => void) | undefined;
+  readonly hopes: Hopes;
 }
 
 export class Uploads {
@@ -42,19 +49,25 @@ export class Uploads {
 
   constructor(private readonly transport: Transport) {}
 
-  /** Queue a file. `onDone` hears of its material once all of it is on the server, `onFailed` each time it fails. */
-  add(file: Blob, name: string, onDone?: (material: Material) => void, onFailed?: () => void): void {
+  /** Queue a file. */
+  add(file: Blob, name: string, hopes: Hopes = {}): void {
     const id = ++this.count;
-    this.jobs.set(id, { file, onDone, onFailed });
+    this.jobs.set(id, { file, hopes });
     this.all.value = this.all.peek().concat([{ id, name, bytes: file.size, sent: 0, state: "waiting", problem: "" }]);
     void this.work();
   }
 
   /** Take one back, sent or not yet, or a failed one off the list. */
   drop(id: number): void {
+    const job = this.jobs.get(id);
+    this.forget(id);
+    if (this.busy?.id === id) this.busy.abort();
+    job?.hopes.dropped?.();
+  }
+
+  private forget(id: number): void {
     this.jobs.delete(id);
     this.all.value = this.all.peek().filter((one) => one.id !== id);
-    if (this.busy?.id === id) this.busy.abort();
   }
 
   again(id: number): void {
@@ -73,11 +86,11 @@ export class Uploads {
       this.busy = null;
       if (!this.jobs.has(next.id)) continue;
       if ("material" in outcome) {
-        this.drop(next.id);
-        job.onDone?.(outcome.material);
+        this.forget(next.id);
+        job.hopes.done?.(outcome.material);
       } else {
         this.change(next.id, { state: "failed", problem: outcome.problem });
-        job.onFailed?.();
+        job.hopes.failed?.();
       }
     }
   }

@@ -43,7 +43,8 @@ export class RoomsModel {
   /** Tiles on the screen. */
   readonly looking = signal<readonly string[]>([]);
   private readonly stills = signal<ReadonlyMap<string, Still>>(new Map());
-  private readonly prepared = signal<ReadonlyMap<string, Prepared>>(new Map());
+  /** What of a material lies in a classroom, as told last; by both ids. */
+  readonly prepared = signal<ReadonlyMap<string, Prepared>>(new Map());
   private readonly hidden = signal(document.hidden);
   /** The newest line of chat that was seen; null before the first board. */
   private readonly readTo = signal<number | null>(null);
