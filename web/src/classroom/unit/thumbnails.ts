@@ -26,7 +26,7 @@ export class Thumbnails {
   private readonly running = computed(() => {
     const { page, meter } = this.room;
     const rung = page.view.value?.link?.rung ?? "";
-    const open = this.consent.value === "yes" && !page.left.value && page.signalling.phase.value === "ready";
+    const open = this.consent.value === "yes" && !page.left.value && page.lessonState.value !== "ended" && page.signalling.phase.value === "ready";
     const room = NO_ROOM.indexOf(rung) < 0 && !meter.saving.value && meter.state.value !== "spent";
     return open && room && this.possible ? this.room.thumbnailEveryS.value : 0;
   });

@@ -50,3 +50,15 @@ test("a page comes best first, and never the same picture twice", () => {
   expect(sizesOf(page(1), 900)).toEqual(["m1", "s1", "t1"]);
   expect(sizesOf({ ...page(1), l: "s1", m: "s1" }, 1_920)).toEqual(["s1", "t1"]);
 });
+
+test("a deck that is removed while its pages are asked for is asked for no more", async () => {
+  vi.useFakeTimers();
+  let asked = 0;
+  const decks = new Decks("abc", () => (asked++, Promise.reject(new Error("404"))));
+  decks.follow([material("deck01", "aa")]);
+  await settle();
+  decks.follow([]);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(asked).toBe(1);
+  vi.useRealTimers();
+});

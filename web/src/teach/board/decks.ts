@@ -59,6 +59,11 @@ export class Decks {
       this.wanted[id] = manifest;
       void this.bring(id);
     }
+    for (const id of Object.keys(this.wanted)) {
+      if (materials.some((one) => one.id === id)) continue;
+      delete this.wanted[id];
+      delete this.have[id];
+    }
     const known = this.manifests.peek();
     const left = Object.keys(known).filter((id) => materials.some((one) => one.id === id));
     if (left.length === Object.keys(known).length) return;
@@ -80,10 +85,11 @@ export class Decks {
   private async bring(id: string): Promise<void> {
     if (this.busy[id] === true) return;
     this.busy[id] = true;
-    while (this.wanted[id] !== this.have[id]) {
-      const sha = this.wanted[id] ?? "";
+    // Nothing is wanted of what was removed meanwhile.
+    for (let sha = this.wanted[id]; sha !== undefined && sha !== this.have[id]; sha = this.wanted[id]) {
       try {
         const manifest = await this.fetchManifest(this.url(sha, "json"));
+        if (this.wanted[id] === undefined) break;
         this.have[id] = sha;
         this.manifests.value = { ...this.manifests.peek(), [id]: manifest };
       } catch {

@@ -32,7 +32,9 @@ function Chosen({ rooms }: { readonly rooms: RoomsModel }): JSX.Element | null {
   const id = rooms.picked.value;
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (id !== "") box.current?.querySelector<HTMLButtonElement>("[data-first] button")?.focus();
+    // Whoever writes just now, as when another volunteer drew, keeps the keys.
+    const typing = document.activeElement !== null && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+    if (id !== "" && !typing) box.current?.querySelector<HTMLButtonElement>("[data-first] button")?.focus();
   }, [id]);
   const one = rooms.classrooms.value.find((room) => room.id === id);
   if (id === "" || one === undefined) return null;
