@@ -164,3 +164,11 @@ def test_no_life_of_a_lesson_breaks_its_report(seed: int) -> None:
         life.step()
     report: LessonReport = report_of(INFO, life.log, 10**9)
     assert len(list(csv.reader(io.StringIO(as_csv(report))))) == len(report.rooms) + 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_log_with_holes_has_a_report(seed: int) -> None:
+    life = Life(seed)
+    for _ in range(300):
+        life.step()
+    report_of(INFO, [one for one in life.log if life.chance.random() > 0.2], 10**9)

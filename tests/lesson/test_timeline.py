@@ -313,3 +313,29 @@ def test_a_stroke_without_points_is_none() -> None:
     assert teller.refusal(LEAD, draw("stroke01", text="words")) == "stroke_invalid"
     assert teller.refusal(LEAD, draw("stroke01", tool="text")) == "stroke_invalid"
     assert teller.refusal(LEAD, o.Chat("   ")) == "text_empty"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_log_with_holes_is_a_board_all_the_same(seed: int) -> None:
+    life = Life(seed)
+    for _ in range(400):
+        life.step()
+    left = [one for one in life.log if life.chance.random() > 0.2]
+    woken = Timeline(left, BoardLimits(), lambda some: some[0])
+    assert woken.decided.seq == left[-1].seq
+    assert msgspec.json.encode(woken.decided.state()) == msgspec.json.encode(woken.told.state())
+    opened = [one.event.poll for one in left if isinstance(one.event, e.PollOpened)]
+    asked = woken.order(LEAD, o.OpenPoll("How many?", ["one", "two"]), Hall(), life.now + 9, 10**9)[-1].event
+    assert isinstance(asked, e.PollOpened)
+    assert asked.poll not in opened
+
+
+def test_a_stroke_that_is_lost_keeps_no_other_from_going() -> None:
+    past = [
+        e.Happened(1, 1, "t1", e.StrokeBegun("stroke01", "b.1", "pen", "#1e2a2f", 30, [5, 5, 50])),
+        e.Happened(3, 1, "t1", e.StrokesHidden("b.1", ["stroke02", "stroke01"], "clear")),
+        e.Happened(4, 1, "t1", e.StrokeGrew("stroke02", "b.1", [1, 1, 0])),
+        e.Happened(5, 1, "t1", e.StrokeBegun("stroke05", "b.1", "pen", "#1e2a2f", 30, [10**6, 5, 50])),
+    ]
+    woken = Timeline(past, BoardLimits(), lambda some: some[0])
+    assert woken.page("b.1").strokes == []

@@ -1,6 +1,7 @@
 """Timelines on disk: kept before told, whole after a crash, and a disk that refuses stops no lesson."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -62,6 +63,29 @@ async def test_a_torn_end_is_cut_off_and_what_follows_is_whole(tmp_path: Path, c
     assert await keep(book, "lesson1", line(2))
     await book.close()
     assert path.read_bytes() == line(1) + line(2)
+
+
+async def test_one_who_fails_to_hear_of_a_line_keeps_it_from_nobody_else(tmp_path: Path) -> None:
+    book = Logbook(tmp_path)
+
+    def fails(_kept: bool) -> None:
+        raise KeyError("a bad event")
+
+    book.append("lesson1", line(1), fails)
+    kept = asyncio.ensure_future(keep(book, "lesson2", line(1)))
+    await asyncio.sleep(0)
+    book.start()
+    assert await asyncio.wait_for(kept, 5)
+    await book.close()
+
+
+def test_a_disk_that_only_reads_still_gives_the_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_path: Path, _size: int) -> None:
+        raise OSError(errno.EROFS, "read-only file system")
+
+    (tmp_path / "lesson1.jsonl").write_bytes(line(1) + line(2)[:9])
+    monkeypatch.setattr(os, "truncate", refuses)
+    assert [one.seq for one in Logbook(tmp_path).read("lesson1")] == [1]
 
 
 def test_a_bad_line_in_the_midst_costs_only_itself(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 `Board.apply` is the one place that gives an event its meaning, for the live lesson and after a restart alike, so what
 is rebuilt from the log is what was. Refuses to decide: an event that comes here has happened.
+
+A log may have holes, where a disk was full or a block is bad: `Board.recall` passes over what makes no sense without
+the lines that are lost, as no lesson may become unreadable by it.
 """
 
 from collections import deque
@@ -55,6 +58,14 @@ class Board:
         change = _CHANGES.get(type(happened.event))
         if change is not None:
             change(self, happened, happened.event)
+
+    def recall(self, happened: e.Happened) -> bool:
+        """One event more of a log that may have holes; false: it made no sense without what is lost."""
+        try:
+            self.apply(happened)
+        except (LookupError, ValueError, OverflowError, AttributeError):
+            return False
+        return True
 
     def page(self, key: str) -> Page | None:
         return self.pages.get(key)
@@ -151,7 +162,8 @@ class Board:
         self.timer = e.Timer(event.seconds, happened.at_ms) if event.seconds else None
 
     def _poll_opened(self, _: e.Happened, event: e.PollOpened) -> None:
-        self.polls_opened += 1
+        # Never a number again that a line behind a hole has.
+        self.polls_opened = max(self.polls_opened + 1, int(event.poll[1:]))
         self.polls[event.poll] = e.Poll(event.poll, event.question, event.choices, "open", None, [])
         while len(self.polls) > POLLS_KEPT:
             del self.polls[next(iter(self.polls))]

@@ -36,14 +36,14 @@ class Ink:
     text: str = ""
     gone: bool = False
     growing: bool = True
-    thin: list[int] | None = None
+    thin: array[int] | None = None
 
     def finish(self) -> None:
         """Nothing more comes. Thinned now, a stroke at a time: a newcomer to a full page should not wait for all."""
         if self.growing:
             self.growing = False
             if self.tool in ("pen", "highlighter") and len(self.points) > 9:
-                self.thin = thinned(self.points.tolist(), COARSE)
+                self.thin = array("i", thinned(self.points.tolist(), COARSE))
 
 
 @dataclass(slots=True)
@@ -144,14 +144,16 @@ class Page:
 
     def _set_gone(self, ids: Iterable[str], gone: bool) -> None:
         for id in ids:
-            self.ink[id].gone = gone
+            # A log with a hole may have lost a stroke; that keeps none of the others from going.
+            if (ink := self.ink.get(id)) is not None:
+                ink.gone = gone
 
     def _step(self, by: str, cause: Cause, ids: list[str], *, drew: bool) -> None:
         hand = self.hands.setdefault(by, Hand())
         if cause == "undo":
-            hand.undone.append(hand.done.pop())
+            hand.undone += [hand.done.pop()] if hand.done else []
         elif cause == "redo":
-            hand.done.append(hand.undone.pop())
+            hand.done += [hand.undone.pop()] if hand.undone else []
         else:
             hand.do(Step(drew, tuple(ids)))
 
@@ -159,7 +161,7 @@ class Page:
 def _told(ink: Ink) -> list[int]:
     """A finished stroke without the points that nobody would miss; one that grows as it is, as what comes next is told
     from its last point."""
-    return ink.thin if ink.thin is not None else ink.points.tolist()
+    return (ink.thin if ink.thin is not None else ink.points).tolist()
 
 
 def thinned(points: list[int], coarse: int) -> list[int]:

@@ -145,9 +145,9 @@ class Reporter:
     def take(self, happened: e.Happened) -> None:
         """One event, in the order of the log."""
         self._pass(happened.at_ms)
-        self._board.apply(happened)
         # The board forgets old questions; the report has all of them.
         if isinstance(happened.event, e.PollOpened | e.PollAnswered | e.PollClosed | e.PollRevealed):
+            self._board.recall(happened)
             poll = self._board.polls.get(happened.event.poll)
             if poll is not None:
                 self._polls[poll.poll] = poll

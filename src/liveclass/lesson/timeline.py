@@ -19,7 +19,7 @@ class Timeline:
     """One lesson's.
 
     Args:
-        past: the log so far; each event is in both boards.
+        past: the log so far, with holes perhaps; each event is in both boards.
         choose: picks one of several by chance.
         max_events: how long the log may grow; beyond it orders are refused, while the lesson goes on.
     """
@@ -38,8 +38,8 @@ class Timeline:
         self._rates = Rates()
         self._max_events = max_events
         for happened in past:
-            self.decided.apply(happened)
-            self.told.apply(happened)
+            self.decided.recall(happened)
+            self.told.recall(happened)
 
     def order(self, actor: Actor, order: o.BoardOrder, room: Room, now: float, at_ms: int) -> list[Happened]:
         """What an order leads to, decided now; to be kept, and then told.

@@ -90,7 +90,11 @@ class Logbook:
             whole = text.rfind(b"\n") + 1
             if whole != len(text):
                 log.warning("timeline_cut", lesson=lesson_id, bytes=len(text) - whole)
-                os.truncate(path, whole)
+                try:
+                    os.truncate(path, whole)
+                except OSError:
+                    # A disk that only reads: the lesson is to be read all the same.
+                    log.warning("timeline_not_cut", lesson=lesson_id)
         past: list[Happened] = []
         for line in text[:whole].splitlines():
             try:
@@ -174,7 +178,11 @@ class Logbook:
     def _tell(self, told: list[tuple[Done, bool]]) -> None:
         def tell() -> None:
             for done, kept in told:
-                done(kept)
+                try:
+                    done(kept)
+                except Exception:
+                    # What comes after it belongs to others, of other lessons too.
+                    log.exception("timeline_not_told")
 
         if self._loop is not None and not self._loop.is_closed():
             try:
