@@ -1,5 +1,6 @@
 /** The classroom page behind its door. */
 
+import "../lib/sheets";
 import { render } from "preact";
 import type { PageLink } from "../lib/api";
 import { addTexts, applyToDocument } from "../lib/i18n";

@@ -3,6 +3,7 @@
 import { render } from "preact";
 import "../style/tokens.css";
 import "../style/base.css";
+import "../lib/sheets";
 import "../ui/work-icons";
 import "./replay.css";
 import { parseLink } from "../lib/api";

@@ -204,7 +204,7 @@ function Self({ model }: { readonly model: TeachModel }): JSX.Element {
   );
   return (
     <>
-      <div class="self" data-test="self">
+      <div class={showsLive() || stream === null ? "self" : "self self-beside"} data-test="self">
         {stream !== null && (
           <div class="self-picture">
             <Picture stream={stream} label={t("teach.self")} />
