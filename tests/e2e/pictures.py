@@ -61,8 +61,8 @@ class Album:
             await page.set_viewport_size({"width": width, "height": height})
             await page.wait_for_timeout(700)
             shot = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
-            # As few colours as nobody misses: the docs travel with every clone.
-            shot.quantize(96).save(self._folder / f"{name}-{size}{self._ending}.png", optimize=True)
+            # No more colours than anybody sees: the docs travel with every clone.
+            shot.quantize(256, kmeans=2).save(self._folder / f"{name}-{size}{self._ending}.png", optimize=True)
         await page.set_viewport_size({"width": 1440, "height": 900})
 
 
