@@ -1,7 +1,9 @@
 """The store of materials: restarts, reuse, deletion and bounds."""
 
 import asyncio
+import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +221,25 @@ def test_only_hashes_lead_to_a_file(name: str, tmp_path: Path) -> None:
 def test_only_ids_lead_to_a_folder(lesson: str, tmp_path: Path) -> None:
     with pytest.raises(PeerError):
         Store(tmp_path).folder(lesson)
+
+
+async def test_a_deletion_that_the_disk_refuses_can_be_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EIO, "the disk refuses")
+
+    async with workshop(tmp_path) as shop:
+        deck = await shop.made(files.deck(["one"]))
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "remove", refuses)
+            assert await refusal(shop.materials.delete(LESSON, deck.id)) == (503, "disk_error")
+        await shop.materials.delete(LESSON, deck.id)
+        assert shop.names() == set()
+        await shop.made(files.deck(["two"]))
+        with monkeypatch.context() as broken:
+            broken.setattr(shutil, "rmtree", refuses)
+            with pytest.raises(OSError, match="refuses"):
+                await shop.materials.delete_lesson(LESSON)
+        await shop.materials.delete_lesson(LESSON)
+        assert [path for path in shop.folder.rglob("*") if path.is_file()] == []

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -126,6 +127,31 @@ async def test_more_lessons_than_open_files_are_kept_all_the_same(
         await asyncio.gather(*(keep(book, f"lesson{number}", line(seq)) for number in range(10)))
     await book.close()
     assert all(len(book.read(f"lesson{number}")) == 3 for number in range(10))
+
+
+async def test_what_a_slow_disk_has_in_hand_does_not_bring_a_deleted_timeline_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Logbook(tmp_path)
+    reached, go_on, write = threading.Event(), threading.Event(), os.write
+
+    def slow(descriptor: int, data: bytes) -> int:
+        reached.set()
+        go_on.wait(5)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    # One batch: while the first line hangs, the one behind it is in hand already.
+    book.append("lesson2", line(1), lambda _kept: None)
+    book.append("lesson1", line(1), lambda _kept: None)
+    book.start()
+    await asyncio.to_thread(reached.wait, 5)
+    deleting = asyncio.ensure_future(asyncio.to_thread(book.delete, "lesson1"))
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await deleting
+    await book.close()
+    assert os.listdir(tmp_path) == ["lesson2.jsonl"]
 
 
 async def test_a_deleted_timeline_leaves_no_byte_and_begins_anew(tmp_path: Path) -> None:

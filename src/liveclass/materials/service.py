@@ -392,6 +392,8 @@ class Materials:
             try:
                 await whole(self._store.remove, lesson_id, material_id, lesson.alone(stored.files, material_id))
             except OSError as error:
+                # Known still, so that it can be deleted again; else its bytes would stay behind a 404.
+                lesson.stored[material_id] = stored
                 raise no_room(error) from error
         self._on_removed(lesson_id, material_id)
 

@@ -217,10 +217,12 @@ class Store:
     def delete(self, lesson: str) -> None:
         """Every byte of a lesson; the folder loses its name first."""
         folder = self.folder(lesson)
+        doomed = self.root / f"{_DOOMED}{lesson}"
+        if doomed.is_dir():
+            # A deletion that the disk broke off.
+            shutil.rmtree(doomed)
         if not folder.is_dir():
             return
-        doomed = self.root / f"{_DOOMED}{lesson}"
-        shutil.rmtree(doomed, ignore_errors=True)
         os.rename(folder, doomed)
         shutil.rmtree(doomed)
         _sync_folder(self.root)

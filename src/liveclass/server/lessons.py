@@ -158,7 +158,12 @@ class Lessons:
         self._spawn(self._housekeeping())
         self._spawn(self._keeper.run())
         for row in await self._catalogue.live_lessons():
-            held = await self._load(row)
+            try:
+                held = await self._load(row)
+            except Exception:
+                # One lesson that cannot be read keeps no other from going on.
+                log.exception("lesson_not_restored", lesson=row.id)
+                continue
             self._begin_recording(held)
 
     def drain(self) -> None:
@@ -345,9 +350,10 @@ class Lessons:
         await self.recordings.delete(lesson_id)
         if self._materials is not None:
             await self._materials.delete_lesson(lesson_id)
-        await self._catalogue.delete_lesson(lesson_id)
         await self._keeper.forget(held)
         await asyncio.to_thread(self._logbook.delete, lesson_id)
+        # Last: while the catalogue knows the lesson, a deletion that was broken off can be asked for again.
+        await self._catalogue.delete_lesson(lesson_id)
         self._held.pop(lesson_id, None)
 
     async def withdraw(self, held: Held, role: LinkRole) -> None:

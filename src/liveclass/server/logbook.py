@@ -48,6 +48,8 @@ class Logbook:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._disk = threading.Lock()
+        # What a slow disk still has in hand must not bring a deleted file back.
+        self._writing: list[tuple[str, bytes, Done]] = []
         self.failures = 0
 
     def start(self) -> None:
@@ -116,6 +118,7 @@ class Logbook:
         with self._wake:
             self._waiting = [one for one in self._waiting if one[0] != lesson_id]
         with self._disk:
+            self._writing[:] = [one for one in self._writing if one[0] != lesson_id]
             self._forget(lesson_id)
             self._path(lesson_id).unlink(missing_ok=True)
 
@@ -127,10 +130,14 @@ class Logbook:
             with self._wake:
                 if not self._waiting and not self._closing:
                     self._wake.wait(SYNC_S if self._dirty else None)
-                batch, self._waiting = self._waiting, []
-                closing = self._closing and not batch
-            if batch:
-                self._tell([(done, self._write(lesson_id, lines)) for lesson_id, lines, done in batch])
+                with self._disk:
+                    self._writing, self._waiting = self._waiting, []
+                closing = self._closing and not self._writing
+            told: list[tuple[Done, bool]] = []
+            while (written := self._write_next()) is not None:
+                told.append(written)
+            if told:
+                self._tell(told)
             if closing or time.monotonic() - synced >= SYNC_S:
                 self._sync()
                 synced = time.monotonic()
@@ -156,24 +163,31 @@ class Logbook:
             finally:
                 os.close(descriptor)
 
-    def _write(self, lesson_id: str, lines: bytes) -> bool:
+    def _write_next(self) -> tuple[Done, bool] | None:
+        """Write what was handed over first; None when there is no more."""
+        with self._disk:
+            if not self._writing:
+                return None
+            lesson_id, lines, done = self._writing.pop(0)
+            try:
+                self._write(lesson_id, lines)
+                return done, True
+            except OSError as error:
+                self.failures += 1
+                log.warning("timeline_not_written", lesson=lesson_id, reason=error.strerror)
+                return done, False
+
+    def _write(self, lesson_id: str, lines: bytes) -> None:
+        descriptor = self._open(lesson_id)
+        # A line that is half there would spoil the next one: what did not fit is taken back.
+        size = os.fstat(descriptor).st_size
         try:
-            with self._disk:
-                descriptor = self._open(lesson_id)
-                # A line that is half there would spoil the next one: what did not fit is taken back.
-                size = os.fstat(descriptor).st_size
-                try:
-                    if os.write(descriptor, lines) != len(lines):
-                        raise OSError("the line did not fit")
-                except OSError:
-                    os.ftruncate(descriptor, size)
-                    raise
-                self._dirty.add(lesson_id)
-            return True
-        except OSError as error:
-            self.failures += 1
-            log.warning("timeline_not_written", lesson=lesson_id, reason=error.strerror)
-            return False
+            if os.write(descriptor, lines) != len(lines):
+                raise OSError("the line did not fit")
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+        self._dirty.add(lesson_id)
 
     def _tell(self, told: list[tuple[Done, bool]]) -> None:
         def tell() -> None:
