@@ -72,6 +72,7 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "turn_secret": ("a-secret-of-some-length", "a-secret-of-some-length"),
             "turn_credential_s": ("900.5", 900.5),
             "max_events": ("5000", 5000),
+            "max_timeline_bytes": ("2000000", 2_000_000),
         }.get(name)
         or other.get(kind)
         or (("true" if not about.default else "false", not about.default) if kind is bool else (kind[-1], kind[-1]))

@@ -106,6 +106,7 @@ class Settings:
     max_events: int = setting(
         200_000, "events in one lesson's timeline; beyond it the board takes no more", least=100, heading="Blackboard"
     )
+    max_timeline_bytes: int = setting(64 * 1024 * 1024, "the same in bytes on disk", unit="bytes", least=100_000)
     max_page_strokes: int = setting(2_000, "strokes on one page of the board", least=10)
     max_board_pages: int = setting(400, "blank boards of one lesson", least=1, most=9_999)
     max_materials: int = setting(50, "decks, songs and films of one lesson", least=1)

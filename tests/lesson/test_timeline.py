@@ -339,3 +339,35 @@ def test_a_stroke_that_is_lost_keeps_no_other_from_going() -> None:
     ]
     woken = Timeline(past, BoardLimits(), lambda some: some[0])
     assert woken.page("b.1").strokes == []
+
+
+def test_classrooms_cannot_fill_the_log_that_the_volunteer_writes_in() -> None:
+    timeline = fresh(max_events=100)
+    teller = Teller(timeline)
+    refused = ""
+    for number in range(200):
+        try:
+            teller.say(ROOM, o.SetHeads(number % 2))
+        except PeerError as full:
+            refused = full.code
+    assert refused == "timeline_full"
+    assert timeline.decided.seq == 60
+    for _ in range(30):
+        for one in timeline.note([e.Received("c1", "sound", 30)], 10**7):
+            timeline.kept(one)
+    assert timeline.decided.seq == 80
+    for number in range(20):
+        teller.say(LEAD, o.Mark(f"{number}"))
+    assert teller.refusal(LEAD, o.Mark()) == "timeline_full"
+    assert timeline.note([e.LessonOver()], 10**7)
+
+
+def test_a_log_is_bounded_in_bytes_too() -> None:
+    timeline = fresh(max_bytes=1000)
+    teller = Teller(timeline)
+    teller.say(ROOM, o.SetHeads(1))
+    timeline.bytes = 700
+    assert teller.refusal(ROOM, o.SetHeads(2)) == "timeline_full"
+    teller.say(LEAD, o.Mark())
+    timeline.bytes = 1000
+    assert teller.refusal(LEAD, o.Mark()) == "timeline_full"

@@ -107,6 +107,7 @@ async def test_the_log_tells_who_came_was_called_and_left(stage: Stage, tmp_path
     await stage.lessons.housekeep()
     await room.socket.close()
     await teacher.about(room.welcome["you"])
+    stage.clock.advance(10)
     await stage.lessons.housekeep()
     await teacher.say("end_lesson")
     await teacher.until("lesson_changed")

@@ -14,12 +14,18 @@ BEHIND_STEP_S = 30
 """How far a room lies behind is noted in steps of this: a report says minutes."""
 
 
+NOTE_EVERY_S = 5.0
+"""Changes of one member are noted at most this often, and whoever is away for less has not left: a link that flaps, or
+a page that means harm, must not fill the log."""
+
+
 @dataclass(slots=True)
 class _Seen:
     name: str
     called: bool
     rung: Rung | str
     behind_s: int
+    noted_at: float
 
 
 class Attendance:
@@ -28,8 +34,12 @@ class Attendance:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def look(self, members: Iterable[Member]) -> list[e.BoardEvent]:
-        """What has changed since the last look."""
+    def look(self, members: Iterable[Member], now: float) -> list[e.BoardEvent]:
+        """What has changed since the last look.
+
+        Args:
+            now: the caller's monotonic clock in seconds.
+        """
         notes: list[e.BoardEvent] = []
         here = set()
         for member in members:
@@ -37,20 +47,33 @@ class Attendance:
                 continue
             here.add(member.id)
             seen = self._seen.get(member.id)
-            if seen is None or seen.name != member.name:
+            if seen is None:
+                seen = self._seen[member.id] = _Seen(member.name, False, "", 0, now)
                 notes.append(e.Joined(member.id, member.name, member.role))
-                before = (seen.called, seen.rung, seen.behind_s) if seen else (False, "", 0)
-                seen = self._seen[member.id] = _Seen(member.name, *before)
+                notes += self._changes(member, seen, now)
+            elif now - seen.noted_at >= NOTE_EVERY_S:
+                notes += self._changes(member, seen, now)
             if member.called != seen.called:
                 seen.called = member.called
                 notes.append(e.Called(member.id) if member.called else e.CallEnded(member.id))
-            behind_s = round((member.receiving.behind_s or 0.0) / BEHIND_STEP_S) * BEHIND_STEP_S
-            if member.role == "classroom" and (member.link.rung, behind_s) != (seen.rung, seen.behind_s):
-                seen.rung, seen.behind_s = member.link.rung, behind_s
-                notes.append(e.Received(member.id, member.link.rung, behind_s))
-        for who in [who for who in self._seen if who not in here]:
+        gone = [who for who, seen in self._seen.items() if who not in here and now - seen.noted_at >= NOTE_EVERY_S]
+        for who in gone:
             del self._seen[who]
             notes.append(e.Left(who))
+        return notes
+
+    def _changes(self, member: Member, seen: _Seen, now: float) -> list[e.BoardEvent]:
+        """What is worth a note of one who is here already."""
+        notes: list[e.BoardEvent] = []
+        if seen.name != member.name:
+            seen.name = member.name
+            notes.append(e.Joined(member.id, member.name, member.role))
+        behind_s = round((member.receiving.behind_s or 0.0) / BEHIND_STEP_S) * BEHIND_STEP_S
+        if member.role == "classroom" and (member.link.rung, behind_s) != (seen.rung, seen.behind_s):
+            seen.rung, seen.behind_s = member.link.rung, behind_s
+            notes.append(e.Received(member.id, member.link.rung, behind_s))
+        if notes:
+            seen.noted_at = now
         return notes
 
     def everyone_leaves(self) -> list[e.BoardEvent]:

@@ -16,13 +16,16 @@ _DRAWING: Bound = (25.0, 50.0)
 """20 a second is what a page of ours sends."""
 
 _TALK: Bound = (1.0, 8.0)
-_FLOOR: Bound = (4.0, 20.0)
+_FLOOR: Bound = (2.0, 20.0)
+_PAGES: Bound = (8.0, 60.0)
+"""Turning through a deck by the key held down asks for one page after the other."""
 
 BOUNDS: dict[str, Bound] = {
     "draw": _DRAWING,
     "draw_more": _DRAWING,
     "erase": _DRAWING,
     "point": _DRAWING,
+    "get_page": _PAGES,
     "chat": _TALK,
     "open_poll": _TALK,
     "mark": _TALK,

@@ -55,6 +55,7 @@ class Boards:
             strokes=settings.max_page_strokes, pages=settings.max_board_pages, materials=settings.max_materials
         )
         self._max_events = settings.max_events
+        self._max_bytes = settings.max_timeline_bytes
         self._thumbnail_bps = settings.thumbnails_kbps * 1000
         self.logbook = logbook
         self._monotonic = monotonic
@@ -74,7 +75,11 @@ class Boards:
     def load(self, lesson_id: str) -> Timeline:
         """The timeline as the log has it; blocking, as it reads the file."""
         past = self.logbook.read(lesson_id)
-        return Timeline(past, self._limits, self._chance.choice, max_events=self._max_events)
+        timeline = Timeline(
+            past, self._limits, self._chance.choice, max_events=self._max_events, max_bytes=self._max_bytes
+        )
+        timeline.bytes = self.logbook.size(lesson_id)
+        return timeline
 
     def handle(self, held: Held, who: str, message: o.BoardOrder | o.Passing) -> None:
         """A page asks something of the board.
@@ -85,7 +90,8 @@ class Boards:
         actor = self._actor(held, who)
         match message:
             case o.GetPage():
-                held.send(who, encode(held.timeline.page(message.page)))
+                held.timeline.allow(actor, message, self._monotonic())
+                held.send(who, self._page(held, message.page))
             case o.Thumbnails():
                 check(actor, message)
                 self._ask(held, held.gallery.look(who, message.of))
@@ -120,7 +126,7 @@ class Boards:
 
     def look(self, held: Held) -> None:
         """Note who came and went, and ask for the thumbnails that are due."""
-        notes = held.attendance.look(held.lesson.members())
+        notes = held.attendance.look(held.lesson.members(), self._monotonic())
         if notes:
             self.note(held, notes)
         online = [m.id for m in held.lesson.members() if m.online]
@@ -167,12 +173,21 @@ class Boards:
 
         if held.deleted:
             return
-        self.logbook.append(held.id, "".join(f"{text}\n" for text in texts).encode(), kept)
+        lines = "".join(f"{text}\n" for text in texts).encode()
+        held.timeline.bytes += len(lines)
+        self.logbook.append(held.id, lines, kept)
 
     def _nudge(self, held: Held) -> None:
         text = encode(Pong(at_ms=self.now_ms()))
         for page in held.pages.values():
             page.connection.send(text)
+
+    def _page(self, held: Held, key: str) -> str:
+        """A page's strokes as they travel; a class of forty rooms that turns to it asks forty times."""
+        seq = held.timeline.told.seq
+        if held.page_text is None or held.page_text[:2] != (key, seq):
+            held.page_text = (key, seq, encode(held.timeline.page(key)))
+        return held.page_text[2]
 
     def _prepared(self, held: Held, who: str, message: o.MaterialsReady) -> None:
         if message.material not in held.timeline.told.materials:

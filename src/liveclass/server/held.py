@@ -47,6 +47,7 @@ class Held:
     Attributes:
         ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
         board_text: the board as it travels to newcomers, and the number of the last event in it.
+        page_text: the page that was asked for last, as it travels: its key, the last event in it, and the text.
         prepared: how far each room is with each material, by the two.
     """
 
@@ -56,6 +57,7 @@ class Held:
     gallery: Gallery
     attendance: Attendance = field(default_factory=Attendance)
     board_text: tuple[int, str] | None = None
+    page_text: tuple[str, int, str] | None = None
     prepared: dict[tuple[str, str], Prepared] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
     slots: dict[str, SlotsChanged] = field(default_factory=dict)

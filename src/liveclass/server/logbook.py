@@ -108,6 +108,13 @@ class Logbook:
                 past.append(happened)
         return past
 
+    def size(self, lesson_id: str) -> int:
+        """Bytes of the lesson's log; blocking."""
+        try:
+            return self._path(lesson_id).stat().st_size
+        except OSError:
+            return 0
+
     def path(self, lesson_id: str) -> Path | None:
         """The file itself, for whoever sends it whole; None: there is none."""
         path = self._path(lesson_id)

@@ -17,6 +17,9 @@ from liveclass.server.lessons import Lessons
 from liveclass.server.media import CLASSROOM, REPLAY_CALLERS
 from liveclass.server.routing import Route
 
+AT_ONCE = 2
+"""Logs that are read at a time."""
+
 REPORT_CALLERS: frozenset[Caller] = frozenset({"teacher", "admin"})
 
 _REFUSALS = {401: "no valid token", 403: "the token does not permit this", 404: "no such lesson"}
@@ -33,6 +36,8 @@ class Timelines:
     def __init__(self, lessons: Lessons, *, open_to_classrooms: bool, wall: Callable[[], float]) -> None:
         self._lessons = lessons
         self._wall = wall
+        # Each takes a thread and a whole log in memory; whoever asks a hundred times at once waits.
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._callers = REPLAY_CALLERS | CLASSROOM if open_to_classrooms else REPLAY_CALLERS
 
     def routes(self) -> list[Route]:
@@ -63,7 +68,8 @@ class Timelines:
         held = await self._lessons.get(request.match_info["lesson"])
         after = _number(request.query.get("after", "0"))
         packed = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-        body = await asyncio.to_thread(self._lines, held.id, after, packed)
+        async with self._turns:
+            body = await asyncio.to_thread(self._lines, held.id, after, packed)
         headers = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.VARY: hdrs.ACCEPT_ENCODING}
         if packed:
             headers[hdrs.CONTENT_ENCODING] = "gzip"
@@ -80,12 +86,14 @@ class Timelines:
 
     async def _report(self, request: web.Request) -> web.StreamResponse:
         held = await self._lessons.get(request.match_info["lesson"])
-        past = await asyncio.to_thread(self._lessons.boards.logbook.read, held.id)
-        report = await asyncio.to_thread(report_of, held.lesson.info, past, int(self._wall() * 1000))
-        if request.query.get("format") != "csv":
-            return json_response(report)
+        info, logbook, now_ms = held.lesson.info, self._lessons.boards.logbook, int(self._wall() * 1000)
+        async with self._turns:
+            report = await asyncio.to_thread(lambda: report_of(info, logbook.read(held.id), now_ms))
+            if request.query.get("format") != "csv":
+                return json_response(report)
+            table = await asyncio.to_thread(as_csv, report)
         return web.Response(
-            text=as_csv(report),
+            text=table,
             content_type="text/csv",
             charset="utf-8",
             headers={
