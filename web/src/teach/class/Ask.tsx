@@ -32,7 +32,8 @@ export function Ask({ rooms, polls }: AskProps): JSX.Element {
         {shown === null ? (
           <Compose
             onAsk={(question, choices) => {
-              rooms.send({ type: "open_poll", question, choices });
+              // Without the socket the form stays, and what was written with it.
+              if (!rooms.send({ type: "open_poll", question, choices })) return;
               writing.value = false;
               looked.value = "";
             }}

@@ -98,8 +98,8 @@ export class RoomsModel {
     });
   }
 
-  send(order: ClientMessage): void {
-    this.page.signalling.send(order);
+  send(order: ClientMessage): boolean {
+    return this.page.signalling.send(order);
   }
 
   toggle(panel: PanelName): void {
