@@ -49,3 +49,11 @@ def test_a_room_that_floods_is_passed_on_as_often_as_was_asked() -> None:
         now += chance.uniform(0.0, 0.1)
     assert passed <= 100 / (LEAST_S / 2) + 1
     assert gallery.shown("c9", now) == []
+
+
+def test_heavy_thumbnails_come_more_seldom() -> None:
+    gallery = Gallery(BUDGET_BPS)
+    gallery.rooms(["t1", "c1"])
+    gallery.look("t1", ["c1"])
+    heavy = sum(len(gallery.shown("c1", tick / 10, 12_000)) for tick in range(1000))
+    assert heavy <= 100 / (LEAST_S / 2 * 12_000 * 8 / TYPICAL_BITS) + 1

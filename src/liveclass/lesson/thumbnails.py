@@ -5,9 +5,6 @@ Knows ids and rates, no picture: pictures pass by and are kept nowhere.
 
 from collections.abc import Iterable, Sequence
 
-BITS = 12_000 * 8
-"""What one thumbnail may weigh at most on the wire; pages make them of a quarter of that."""
-
 TYPICAL_BITS = 3_500 * 8
 """What a thumbnail of 160 x 90 weighs in base64, which the rate is reckoned by."""
 
@@ -55,10 +52,15 @@ class Gallery:
         self._here = here
         return self._changes()
 
-    def shown(self, room: str, now: float) -> list[str]:
-        """A thumbnail of `room` has come: whom it is for. Nobody when it comes too soon or was not asked for."""
+    def shown(self, room: str, now: float, size: int = 0) -> list[str]:
+        """A thumbnail of `room` has come: whom it is for. Nobody when it comes too soon or was not asked for.
+
+        Args:
+            size: characters of its base64; a heavier one than was reckoned with has to wait longer for its turn.
+        """
+        heavy = max(1.0, size * 8 / TYPICAL_BITS)
         every_s = self._asked.get(room, 0.0)
-        if every_s <= 0 or now - self._came.get(room, float("-inf")) < every_s * SLACK:
+        if every_s <= 0 or now - self._came.get(room, float("-inf")) < every_s * SLACK * heavy:
             return []
         self._came[room] = now
         return [teacher for teacher, rooms in self._looking.items() if room in rooms]

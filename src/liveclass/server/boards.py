@@ -97,7 +97,7 @@ class Boards:
                 self._ask(held, held.gallery.look(who, message.of))
             case o.Thumbnail():
                 check(actor, message)
-                for teacher in held.gallery.shown(who, self._monotonic()):
+                for teacher in held.gallery.shown(who, self._monotonic(), len(message.data)):
                     held.send(teacher, encode(ThumbnailOf(who, message.data)))
             case o.MaterialsReady():
                 check(actor, message)
