@@ -124,6 +124,9 @@ async def test_camera_and_document_camera_arrive_at_once(lesson: Lesson, school:
     await senses.sees(classroom.page, TEACHER.number)
 
     await teacher.page.evaluate(f"{MODEL}.showDocument('document')")
+    # As the button does it: the camera over the document is to stand large.
+    show = "{ type: 'show', stage: 'live', source: 'document' }"
+    await teacher.page.evaluate(f"{MODEL}.page.signalling.send({show})")
     document = await senses.sees(classroom.page, SCREEN, selector=part("stage"))
     camera = await senses.sees(classroom.page, TEACHER.number)
     assert document[-1].area > 3 * camera[-1].area > 0
