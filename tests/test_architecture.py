@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"recording", "materials"}),
     frozenset({"catalogue"}),
     frozenset({"operate"}),
+    frozenset({"cluster"}),
     frozenset({"server"}),
     frozenset({"app"}),
     frozenset({"cli"}),
@@ -34,6 +35,7 @@ know each other. The empty name is `liveclass/__init__.py`, which holds the vers
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 
 NARROW: dict[str, frozenset[str]] = {
+    "cluster": frozenset({"", "errors", "config"}),
     "recording": frozenset({"", "errors", "rtp", "relay.source"}),
     "materials": frozenset({"", "errors", "lesson.events"}),
 }
@@ -55,6 +57,9 @@ PURE = (
     "relay.shape",
     "relay.source",
     "relay.ports",
+    "cluster.model",
+    "cluster.placement",
+    "cluster.tenure",
 )
 """Prefixes of modules that take bytes and `now` and return values and deadlines."""
 
@@ -76,6 +81,8 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "OpenSSL": ("transport", "operate"),
     "prometheus_client": ("server",),
     "pylibsrtp": ("transport.srtp",),
+    "redis": ("cluster.redis",),
+    "obstore": ("recording", "archive", "operate"),
     "pypdfium2": ("materials",),
     "sqlalchemy": ("catalogue",),
 }

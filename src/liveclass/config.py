@@ -232,6 +232,29 @@ class Settings:
         most=86_400,
     )
 
+    workers: int = setting(
+        1,
+        "processes on this machine, each with a loop, a core and a UDP port of its own (`udp_port` and those after it)",
+        least=1,
+        most=64,
+        heading="Fleet",
+    )
+    redis_url: str = setting(
+        "", "Redis that tells the nodes of a fleet who owns which lesson; empty: this machine is alone", secret=True
+    )
+    fleet_prefix: str = setting("liveclass", "what the names of all keys in Redis begin with")
+    fleet_key: str = setting(
+        "",
+        "secret by which the nodes of a fleet know each other, the same on all; empty: this machine's own",
+        secret=True,
+    )
+    node_name: str = setting("", "name of this node in lists and logs; empty: the machine's")
+    node_host: str = setting("127.0.0.1", "address at which other nodes reach this one; never open to the world")
+    node_port: int = setting(
+        0, "first TCP port for other nodes, one for each worker; 0: any free ones", least=0, most=65535
+    )
+    lease_s: float = setting(3.0, "how long a node that says nothing keeps its lessons", unit="s", least=0.5, most=60)
+
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "least severity that is logged", heading="Operation"
     )
