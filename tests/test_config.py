@@ -71,6 +71,11 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "turn_urls": ("turn:turn.example.org:3478", "turn:turn.example.org:3478"),
             "turn_secret": ("a-secret-of-some-length", "a-secret-of-some-length"),
             "turn_credential_s": ("900.5", 900.5),
+            "redis_url": ("redis://10.0.0.3:6379/0", "redis://10.0.0.3:6379/0"),
+            "fleet_prefix": ("other", "other"),
+            "fleet_key": ("a-secret-of-some-length", "a-secret-of-some-length"),
+            "node_name": ("north-1", "north-1"),
+            "node_host": ("10.0.0.4", "10.0.0.4"),
             "max_events": ("5000", 5000),
             "max_timeline_bytes": ("2000000", 2_000_000),
         }.get(name)

@@ -482,7 +482,11 @@ def _check(settings: Settings) -> None:
     for url in items(settings.turn_urls):
         if not _TURN_URL.fullmatch(url):
             raise UsageError(f"turn_urls: expected URLs such as turn:turn.example.org:3478, got {url!r}")
-    for name in ("admin_token", "metrics_token", "turn_secret"):
+    if settings.redis_url and urlsplit(settings.redis_url).scheme not in {"redis", "rediss", "unix"}:
+        raise UsageError("redis_url: expected a URL such as redis://10.0.0.3:6379/0")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", settings.fleet_prefix):
+        raise UsageError("fleet_prefix: expected up to 32 letters, digits, - and _")
+    for name in ("admin_token", "metrics_token", "turn_secret", "fleet_key"):
         token = getattr(settings, name)
         if token and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
             raise UsageError(f"{name}: expected at least {SHORTEST_TOKEN} printable ASCII characters without spaces")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 NodeId = NewType("NodeId", str)
-"""One process, from its start to its end: a restarted one is another node, so that nothing it held is taken for held."""
+"""One process, from its start to its end: a restarted one is another node, so nothing it held is taken for held."""
 
 
 @dataclass(frozen=True, slots=True)
