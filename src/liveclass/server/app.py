@@ -168,7 +168,7 @@ def build_app(services: Services) -> web.Application:
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),
-        *Pages(services.static_dir, proxies).routes(),
+        *Pages(services.static_dir, proxies, services.archive.origin if services.archive else "").routes(),
     ]
     routes.append(_description(routes))
     app = web.Application(middlewares=[metrics.middleware(), error_boundary], client_max_size=settings.max_body_bytes)
