@@ -190,8 +190,8 @@ class Controller:
         self._aim(bps)
 
     def free(self, now: float) -> None:
-        """What else used the link is over, by the receiver's own word: what was concluded meanwhile from losses is taken
-        back, and what the link carries is asked at once."""
+        """What else used the link is over, by the receiver's own word: what was concluded meanwhile from losses is
+        taken back, and what the link carries is asked at once."""
         self._hold_until = min(self._hold_until, now)
         self._trial_until = 0.0
         self._losses.restart(now)
