@@ -8,8 +8,11 @@ better of the two: lessons that come at once are spread, and a node that is free
 Refuses to know where the figures come from, and what becomes of the lesson.
 """
 
+import heapq
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 
 from liveclass.cluster.model import NodeId, NodeInfo
 
@@ -38,9 +41,11 @@ def pick(
     ]
     if not rooms:
         return None
-    bound = sorted(share for share, _ in rooms)[len(rooms) // 2]
-    drawn = sorted((room for room in rooms if room[0] <= bound), key=lambda room: _lot(room[1].id, lesson))[:2]
-    return min(drawn, key=lambda room: room[0])[1]  # of equals the first: the one drawn by the lower lot
+    bound = sorted([share for share, _ in rooms])[len(rooms) // 2]
+    lots = [(_lot(lesson, node.id), share, node) for share, node in rooms if share <= bound]
+    return min(heapq.nsmallest(2, lots, key=itemgetter(0)), key=itemgetter(1))[
+        2
+    ]  # of equals the first: the one drawn by the lower lot
 
 
 def has_room(node: NodeInfo, *, sessions: int = EXPECTED_SESSIONS) -> bool:
@@ -54,16 +59,26 @@ def has_room(node: NodeInfo, *, sessions: int = EXPECTED_SESSIONS) -> bool:
 def load(node: NodeInfo, *, lessons: int = 0, sessions: int = 0) -> float:
     """How full a node is, by whatever is scarcest on it: 1 is full.
 
+    A lesson that has just begun has not its classrooms yet. So lessons count with the sessions that they are expected
+    to bring until there are more: else the node that got ten lessons a minute ago would look as good as an empty one.
+
     Args:
         lessons, sessions: to count besides those that it has.
     """
+    lessons += node.lessons
     return max(
-        (node.lessons + lessons) / max(node.max_lessons, 1),
-        (node.sessions + sessions) / max(node.max_sessions, 1),
+        lessons / (node.max_lessons or 1),
+        max(node.sessions + sessions, EXPECTED_SESSIONS * lessons) / (node.max_sessions or 1),
         node.cpu,
     )
 
 
-def _lot(node: NodeId, lesson: str) -> bytes:
+def _lot(lesson: str, node: NodeId) -> int:
     """What a lesson draws for a node, wherever it is drawn: a node that comes or goes changes no other's lot."""
-    return blake2b(f"{lesson}\0{node}".encode(), digest_size=8).digest()
+    return (_number(lesson) ^ _number(node)) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+
+
+@lru_cache(maxsize=4096)
+def _number(name: str) -> int:
+    """64 bits that are always the same for a name. Kept, as each lesson asks for those of all nodes."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
