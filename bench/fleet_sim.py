@@ -1,11 +1,11 @@
 """Ten thousand lessons at a time over five hundred nodes, simulated with the placement code that the server runs.
 
-    .venv/bin/python -m bench.fleet_sim                     # the whole, 40 s of a slow core
+    .venv/bin/python -m bench.fleet_sim                     # the whole, under a minute of a slow core
     .venv/bin/python -m bench.fleet_sim --nodes 20 --lessons 400 --lost 3 --seed 7
 
 Every event stands in one queue of virtual time: nothing waits, nothing is random but by the seed that is printed. What
-is real: `liveclass.cluster.placement`, the values of nodes, and the rules of the directory (leases, fences, the first
-claim wins). What is assumed stands as constants below, each with its reason. Knows no media: a session is a number.
+is real: `liveclass.cluster.placement`, and `liveclass.cluster.ledger`, which says who lives, who owns what and with
+which fence. What is assumed stands as constants below, each with its reason. Knows no media: a session is a number.
 """
 
 import argparse
@@ -19,7 +19,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench.fleet_book import Book, Host, Plan
 from bench.fleet_tree import Tree, grow
+from liveclass.cluster.directory import DirectoryYoung
+from liveclass.cluster.ledger import Ledger
 from liveclass.cluster.model import Claim, NodeId, NodeInfo
 from liveclass.cluster.placement import EXPECTED_SESSIONS, has_room, load, pick
 
@@ -50,74 +53,6 @@ REPLACED_S = 60.0
 
 FULL = 0.9
 """Share of the lessons that must run for evenness to be judged: which of them end first is not placement's doing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is simulated.
-
-    Attributes:
-        lessons: that run at the same time when an hour's lessons have all begun.
-        max_sessions: of a node; one core carries about so many at 1 Mbit/s (docs/scale.md).
-        beat_s: how often a node tells the directory of itself; a lease is three times as long.
-        lost: nodes that are lost, half as a process, half as a machine.
-    """
-
-    nodes: int = 500
-    lessons: int = 10_000
-    bells: int = 2
-    lost: int = 20
-    seed: int = 1
-    beat_s: float = 1.0
-    max_lessons: int = 200
-    max_sessions: int = 400
-
-    @property
-    def lease_s(self) -> float:
-        return 3 * self.beat_s
-
-
-class Host:
-    """A node: what is true on it now, and what it last told the directory."""
-
-    def __init__(self, number: int, plan: Plan, born_s: float, phase_s: float) -> None:
-        self.id = NodeId(f"n{number}-{phase_s:.9f}")
-        self.url = f"http://10.{number >> 8}.{number & 255}.1:7100"
-        self.lessons = self.sessions = 0
-        self.dead: str | None = None
-        self.dead_s = 0.0
-        self._plan, self._phase_s = plan, phase_s
-        self._changed_s = born_s
-        self._told = self.info()
-
-    def info(self) -> NodeInfo:
-        """The truth."""
-        plan = self._plan
-        cpu = min(1.0, 0.7 * self.sessions / plan.max_sessions)
-        return NodeInfo(
-            self.id, self.url, self.url, self.lessons, self.sessions, plan.max_lessons, plan.max_sessions, cpu
-        )
-
-    def beat(self, now_s: float) -> float:
-        """When it last told of itself."""
-        period_s = self._plan.beat_s
-        return (now_s - self._phase_s) // period_s * period_s + self._phase_s
-
-    def told(self, now_s: float) -> NodeInfo:
-        """What the directory says of it: the truth of its last heartbeat."""
-        if self._changed_s <= self.beat(now_s):
-            self._told, self._changed_s = self.info(), float("inf")
-        return self._told
-
-    def change(self, now_s: float, *, lessons: int = 0, sessions: int = 0) -> None:
-        self.told(now_s)
-        self.lessons += lessons
-        self.sessions += sessions
-        self._changed_s = now_s
-
-    def lease_over_s(self, lease_s: float) -> float:
-        """When the directory forgets it, once it is dead."""
-        return self.beat(self.dead_s) + lease_s
 
 
 @dataclass(slots=True)
@@ -161,6 +96,8 @@ class Seen:
     joins_refused: int = 0
     over_limit: int = 0
     two_owners: int = 0
+    told_to_wait: int = 0
+    held_by_dead: int = 0
     most_lessons_at_once: int = 0
     most_load: float = 0.0
     worst_lessons_ratio: float = 0.0
@@ -181,10 +118,10 @@ class Simulation:
         self._count = 0
         self._born = 0
         self.hosts: list[Host] = []
-        self._by_id: dict[NodeId, Host] = {}
+        self._book = Book()
+        self._ledger = Ledger(self._book)
         self._list: list[NodeInfo] = []
         self._listed_s = float("-inf")
-        self._claims: dict[str, Claim] = {}
         self._lessons: dict[str, Taught] = {}
         self._of: dict[NodeId, set[str]] = {}
         self._loss_of: dict[str, Loss] = {}
@@ -195,6 +132,7 @@ class Simulation:
     def run(self) -> Seen:
         while self._queue:
             self._now_s, _, what, about = heapq.heappop(self._queue)
+            self._book.now_s = self._now_s
             what(*about)
         return self.seen
 
@@ -206,7 +144,7 @@ class Simulation:
         host = Host(self._born, self.plan, self._now_s, self._now_s + self._chance.uniform(0, self.plan.beat_s))
         self._born += 1
         self.hosts.append(host)
-        self._of[host.id], self._by_id[host.id] = set(), host
+        self._of[host.id], self._book.hosts[host.id] = set(), host
 
     def _make_timetable(self) -> None:
         chance, plan = self._chance, self.plan
@@ -243,29 +181,26 @@ class Simulation:
         """A request for the lesson reaches some node: it looks into the directory, and places what nobody owns."""
         if lesson.over or self._alive_owner(lesson):
             return
-        claim = self._claims.get(lesson.id)
-        if claim and lesson.owner and lesson.owner.dead == "machine":
-            free_s = lesson.owner.lease_over_s(self.plan.lease_s)
-            if self._now_s < free_s:  # it may live and only be out of reach: whoever asks waits for the lease's end
-                self._at(free_s + HOP_S, self._ask, lesson, sessions, but)
-                return
+        owner = lesson.owner
+        if owner and owner.dead == "machine" and self._now_s < owner.until_s(self._now_s):
+            # It may live and only be out of reach: whoever asks waits for the end of its lease.
+            self._at(owner.until_s(self._now_s) + HOP_S, self._ask, lesson, sessions, but)
+            return
         chosen = pick(self._nodes(), lesson.id, but=but, sessions=min(sessions, self.plan.max_sessions))
         if chosen is None:
             self.seen.no_room += 1
             self._at(self._now_s + 1.0, self._ask, lesson, sessions)  # the page obeys Retry-After
             return
-        host = self._by_id[chosen.id]
-        self._at(self._now_s + HOP_S, self._claim, lesson, host, claim, sessions, but)
+        host = self._book.hosts[chosen.id]
+        self._at(self._now_s + HOP_S, self._claim, lesson, host, sessions, but)
 
     def _nodes(self) -> list[NodeInfo]:
         """The directory's answer: who is alive as far as it knows, as they last told."""
         if self._now_s >= self._listed_s + LIST_S:
-            now_s, lease_s = self._now_s, self.plan.lease_s
-            known = (host for host in self.hosts if not host.dead or now_s < host.lease_over_s(lease_s))
-            self._list, self._listed_s = [host.told(now_s) for host in known], now_s
+            self._list, self._listed_s = self._ledger.nodes(self._now_s), self._now_s
         return self._list
 
-    def _claim(self, lesson: Taught, host: Host, after: Claim | None, sessions: int, but: frozenset[NodeId]) -> None:
+    def _claim(self, lesson: Taught, host: Host, sessions: int, but: frozenset[NodeId]) -> None:
         """The picked node is asked: it looks at its own figures, which are never old; the directory decides."""
         if lesson.over:
             return
@@ -274,18 +209,30 @@ class Simulation:
             wait_s = 0.0 if host.dead == "process" else SILENT_S
             self._at(self._now_s + wait_s, self._ask, lesson, sessions, but | {host.id})
             return
-        standing = self._claims.get(lesson.id)
-        if standing != after:  # somebody else was first: the directory names the winner
+        owner = lesson.owner
+        if owner and not owner.dead:  # somebody else was first
             self.seen.rivals += 1
-            self.seen.rivals_agreed += standing is not None and standing.node == host.id
+            self.seen.rivals_agreed += owner is host
             return
         if not has_room(host.info(), sessions=min(sessions, self.plan.max_sessions)):
             self.seen.refused_by_node += 1
             self._ask(lesson, sessions, but | {host.id})
             return
-        self.seen.two_owners += self._alive_owner(lesson)
-        self._claims[lesson.id] = Claim(lesson.id, host.id, (after.fence if after else 0) + 1)
-        lesson.owner, lesson.fence = host, lesson.fence + 1
+        if owner and owner.dead == "process":  # a closed port says that it is gone: no need to wait for the lease
+            self._ledger.forget_node(owner.id, self._now_s)
+        wall_ms = int(self._now_s * 1000)
+        try:
+            claim = self._ledger.claim(lesson.id, host.id, self.plan.lease_s, self._now_s, wall_ms)
+        except DirectoryYoung as young:
+            self.seen.told_to_wait += 1
+            self._at(self._now_s + young.wait_s, self._ask, lesson, sessions, but)
+            return
+        if claim.node != host.id:
+            self.seen.held_by_dead += 1
+            self._at(self._now_s + 1.0, self._ask, lesson, sessions, but)
+            return
+        self.seen.two_owners += self._alive_owner(lesson) or claim.fence <= lesson.fence
+        lesson.owner, lesson.fence = host, claim.fence
         self._of[host.id].add(lesson.id)
         self._change(host, lessons=1)
         self.seen.placed += 1
@@ -330,6 +277,7 @@ class Simulation:
             assert lesson.owner is not None
             self._change(lesson.owner, lessons=-1, sessions=-lesson.open)
             self._of[lesson.owner.id].discard(lesson.id)
+            self._ledger.release(Claim(lesson.id, lesson.owner.id, lesson.fence), self._now_s)
         if loss := self._loss_of.pop(lesson.id, None):
             loss.own -= 1  # it ended before anybody asked for it again
         del self._lessons[lesson.id]
@@ -420,7 +368,8 @@ def report(plan: Plan, seen: Seen, trees: list[tuple[str, Tree]], took_s: float)
         ("lessons of the fullest node over the mean", f"{seen.worst_lessons_ratio:.2f}"),
         ("load of the fullest node over the mean; its load", f"{seen.worst_load_ratio:.2f}; {seen.most_load:.2f}"),
         ("rival claims; for the same node", f"{seen.rivals:,}; {share(seen.rivals_agreed, seen.rivals)}"),
-        ("lessons with two owners", f"{seen.two_owners}"),
+        ("lessons with two owners or a fence that did not grow", f"{seen.two_owners}"),
+        ("claims before their time: directory young; lease held", f"{seen.told_to_wait}; {seen.held_by_dead}"),
         ("asked a node that was gone; that was full", f"{seen.asked_dead}; {seen.refused_by_node}"),
         ("nodes lost; their lessons; moved", f"{len(lost)}; {sum(x.own for x in lost)}; {sum(x.moved for x in lost)}"),
         ("lessons moved that were not theirs", f"{sum(x.others_moved for x in lost)}"),

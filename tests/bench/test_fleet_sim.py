@@ -1,7 +1,8 @@
 """The simulated fleet in its short form: twenty nodes, four of them lost, and the laws that hold for five hundred."""
 
 import pytest
-from bench.fleet_sim import Host, Plan, Simulation, faults, large_lessons, report
+from bench.fleet_book import Host, Plan
+from bench.fleet_sim import Simulation, faults, large_lessons, report
 from bench.fleet_tree import grow
 
 from liveclass.cluster.model import NodeId, NodeInfo
