@@ -304,6 +304,23 @@ def test_every_command_is_one_that_the_program_has() -> None:
         assert build_parser().parse_args(words).command, line
 
 
+def test_the_guide_names_containers_files_and_variables_that_are_there() -> None:
+    guide = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    given = re.findall(r"docker compose ([^\n`]+)", guide)
+    assert len(given) > 10
+    for line in given:
+        words = line.split()
+        assert words[0] in {"up", "ps", "exec", "run", "build", "logs", "version"}, line
+        named = [word for word in words[1:] if word in SERVICES]
+        assert named or words[0] in {"up", "ps", "build", "version"}, line
+    assigned = set(re.findall(r"^([A-Z][A-Z_]+)=", guide, re.MULTILINE))
+    assert {"SITE_ADDRESS", "NODE_ADDRESS"} <= assigned
+    assert assigned <= set(example())
+    for path in re.findall(r"`((?:deploy|script)/[\w./-]+\w)`", guide):
+        assert (ROOT / path).exists()
+    assert set(re.findall(r"COMPOSE_PROFILES=([a-z0-9,]+)", guide)) <= {"first", "first,turn,s3"}
+
+
 def test_the_health_check_asks_a_route_that_is_there() -> None:
     compose = SERVICES[BUILT]["healthcheck"]["test"]
     image = next(rest for word, rest in dockerfile() if word == "HEALTHCHECK")

@@ -1,4 +1,4 @@
-"""script/fleet, as anybody runs it: the topology of docker-compose.yml as plain processes, with a lesson held through it."""
+"""script/fleet as anybody runs it: what docker-compose.yml has as plain processes, and a lesson held through it."""
 
 import os
 import shutil
