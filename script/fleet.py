@@ -55,7 +55,8 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=2, help="liveclass nodes [2]")
     parser.add_argument("--workers", type=int, default=2, help="workers of each [2]")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupt)
+    for word in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in its background deaf to Ctrl-C
+        signal.signal(word, interrupt)
     up = False
     with contextlib.ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="liveclass-fleet-")))

@@ -25,7 +25,7 @@ from liveclass.transport.turn import TurnClient
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
-START_S = 60.0
+START_S = 120.0
 """How long one part may take: PostgreSQL makes its tables on a busy machine with a slow disk."""
 END_S = 15.0
 LOOK_S = 0.1

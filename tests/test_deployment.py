@@ -470,6 +470,9 @@ def test_prometheus_is_told_how_to_ask() -> None:
     assert job["job_name"] == "liveclass"
     assert job["metrics_path"] == "/metrics"
     assert "authorization" in job
+    first = int(SERVICES[BUILT]["environment"]["LIVECLASS_NODE_PORT"])
+    for target in job["static_configs"][0]["targets"]:
+        assert first <= int(target.rpartition(":")[2]) < first + MOST_WORKERS, "the pages' port is shared by workers"
     assert (ROOT / "deploy" / config["rule_files"][0]).exists()
 
 
