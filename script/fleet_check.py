@@ -73,7 +73,7 @@ async def _join(
     session: aiohttp.ClientSession, fleet: Fleet, lesson: dict[str, Any], role: str
 ) -> aiohttp.ClientWebSocketResponse:
     # Until nodes pass on what belongs to a lesson, its pages must meet at one of them.
-    at = fleet.url if find_spec("liveclass.cluster.node") else fleet.nodes[0].url
+    at = fleet.url if find_spec("liveclass.server.forwarding") else fleet.nodes[0].url
     page = await session.ws_connect(f"{at}/ws/{lesson['id']}", origin=fleet.url)
     token = lesson[f"{role}_url"].partition("#")[2]
     await page.send_json({"type": "hello", "token": token, "identity": secrets.token_hex(16), "version": 1})
