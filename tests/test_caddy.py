@@ -1,4 +1,4 @@
-"""The shipped Caddyfile in Debian's Caddy, before an upstream that takes notes: what reaches it, what comes back when."""
+"""The shipped Caddyfile in a running Caddy, before an upstream that takes notes: what reaches it, what comes back."""
 
 import asyncio
 import contextlib
