@@ -43,8 +43,9 @@ ANSWER_S = 2.0
 BEATS = 3
 """Renewals in one lease."""
 
-RENEW_PART = 4
-"""A renewal may take this part of the lease: one that hangs, and the asking of others after it, end before `SHARE`."""
+RENEW_PART = 6
+"""A renewal may take this part of the lease: one of this node that hangs, and then one of those that it asks, who have
+to find out for themselves, both end before `SHARE` of it."""
 
 LOOKS = 20
 """Looks at the clock in one lease: how closely the end of the tenure is kept."""
@@ -407,9 +408,11 @@ class Node:
     async def _beat_for_ever(self) -> None:
         while True:
             self._wake.clear()
+            begun = self._now()
             await self._beat_once()
+            took_s = self._now() - begun
             try:
-                async with asyncio.timeout(self._lease_s / BEATS):
+                async with asyncio.timeout(max(self._lease_s / BEATS - took_s, self._lease_s / LOOKS)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
