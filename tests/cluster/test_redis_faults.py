@@ -122,6 +122,8 @@ async def test_while_redis_is_gone_what_is_known_is_found_and_the_rest_is_refuse
     begun = time.monotonic()
     refusals = await asyncio.gather(*[node.owner(f"new-{number}") for number in range(50)], return_exceptions=True)
     assert time.monotonic() - begun < 2.0
+    with pytest.raises(TryLater):
+        await node.claim_here("new")
     for refusal in refusals:
         assert isinstance(refusal, TryLater)
         assert (refusal.status, refusal.code, refusal.retry_after_s) == (503, "directory_gone", 5)

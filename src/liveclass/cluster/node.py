@@ -354,6 +354,9 @@ class Node:
         """Claim for this node; raises DirectoryGone, DirectoryYoung, or what the adopting raises."""
         if (fence := self._held.get(lesson)) is not None:
             return Claim(lesson, self.id, fence)
+        if not self.sees_directory:
+            # It may have told others so; before it takes anything the directory has to hear of that (`renew`, blind).
+            raise DirectoryGone("not heard again yet")
         try:
             claim = await self._directory.claim(lesson, self.id, self._lease_s)
         except NodeForgotten:
@@ -409,7 +412,11 @@ class Node:
         while True:
             self._wake.clear()
             begun = self._now()
-            await self._beat_once()
+            try:
+                await self._beat_once()
+            except Exception:
+                # Whatever it was, the next one may succeed; if none does, the tenure ends by itself.
+                log.exception("renewal_failed")
             took_s = self._now() - begun
             try:
                 async with asyncio.timeout(max(self._lease_s / BEATS - took_s, self._lease_s / LOOKS)):
