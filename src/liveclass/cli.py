@@ -29,6 +29,7 @@ from liveclass.operate.reference import page, shown_default, values
 
 if TYPE_CHECKING:
     from liveclass.app import Running
+    from liveclass.operate.workers import Worker
 
 EXIT_DONE = 0
 EXIT_FAULT = 1
@@ -163,17 +164,23 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from liveclass.operate.workers import worker_of
+
     settings = _settings(arguments)
 
-    async def show(running: "Running") -> None:
+    def show(url: str) -> None:
         from liveclass.operate.certificates import BROWSER_WARNING
 
         if settings.tls_self_signed and settings.tls_certificate is None:
-            print(
-                f"\n  Open {running.url}\n\n" + "".join(f"  {line}\n" for line in wrap(BROWSER_WARNING, 74)), flush=True
-            )
+            print(f"\n  Open {url}\n\n" + "".join(f"  {line}\n" for line in wrap(BROWSER_WARNING, 74)), flush=True)
 
-    return _run_server(settings, show)
+    async def ready(running: "Running") -> None:
+        show(running.url)
+
+    worker = worker_of(os.environ)
+    if worker is not None:
+        return _run_worker(settings, worker)
+    return _run_workers(settings, show) if settings.workers > 1 else _run_server(settings, ready)
 
 
 def _run_server(settings: Settings, ready: "Callable[[Running], Awaitable[None]] | None" = None) -> int:
@@ -183,6 +190,24 @@ def _run_server(settings: Settings, ready: "Callable[[Running], Awaitable[None]]
     with held(settings.data_dir):
         run(settings, ready=ready)
     return EXIT_DONE
+
+
+def _run_worker(settings: Settings, worker: "Worker") -> int:
+    """One of several; the supervisor holds the data folder."""
+    from liveclass.app import run
+
+    run(settings, worker=worker)
+    return EXIT_DONE
+
+
+def _run_workers(settings: Settings, show: Callable[[str], None]) -> int:
+    import asyncio
+
+    from liveclass.app import supervise
+    from liveclass.operate.lock import held
+
+    with held(settings.data_dir) as lock:
+        return asyncio.run(supervise(settings, sys.argv[1:], lock, show))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ answered here or not at all. Knows no lesson and reads no body; at most one chun
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,10 +63,12 @@ class Place:
     Attributes:
         url: where the owner is reached; empty: it is this node.
         fence: of its claim.
+        node: its id.
     """
 
     url: str
     fence: int
+    node: str
 
 
 class Owners(Protocol):
@@ -73,7 +76,7 @@ class Owners(Protocol):
 
     node: str
 
-    def mine(self, lesson: str) -> bool:
+    def serves(self, lesson: str) -> bool:
         """Does this node own it now?"""
         ...
 
@@ -81,8 +84,12 @@ class Owners(Protocol):
         """The owner, found or chosen within seconds. Raises PeerError 404, or 503 when there is none."""
         ...
 
-    def unreachable(self, lesson: str, place: Place) -> None:
-        """The owner took no connection."""
+    async def refused(self, lesson: str, place: Place) -> None:
+        """Nobody listens at the owner's address: its process is gone."""
+        ...
+
+    def forget(self, lesson: str) -> None:
+        """What was remembered of its owner was wrong."""
         ...
 
 
@@ -91,6 +98,10 @@ def moving() -> RequestRefused:
     return RequestRefused(
         "The lesson is moving to another server; try again.", status=503, code="moving", headers={"Retry-After": "1"}
     )
+
+
+class _Refused(Exception):
+    """Nobody listens at the owner's address."""
 
 
 class Forwarding:
@@ -150,15 +161,23 @@ class Forwarding:
         @web.middleware
         async def forward(request: web.Request, handler: Handler) -> web.StreamResponse:
             lesson = request.match_info.get("lesson")
-            if lesson is None or self._anywhere(request) or self._owners.mine(lesson):
+            if lesson is None or self._anywhere(request) or self._owners.serves(lesson):
                 return await handler(request)
             if FROM_NODE in request:
                 # Asked on, it could go round in circles; whoever asked has an old view, and asks again.
                 raise moving()
-            place = await self._owners.find(lesson)
-            if not place.url:
-                return await handler(request)
-            return await self._bounded(request, lesson, place)
+            for last in (False, True):
+                place = await self._owners.find(lesson)
+                if not place.url:
+                    return await handler(request)
+                try:
+                    return await self._bounded(request, lesson, place)
+                except _Refused as error:
+                    # Nothing of the request has left yet, and its lesson is free now.
+                    await self._owners.refused(lesson, place)
+                    if last:
+                        raise moving() from error
+            raise moving()
 
         return forward
 
@@ -198,6 +217,8 @@ class Forwarding:
             async with client.request(
                 request.method, url, headers=self._headers(request, url), data=body, allow_redirects=False
             ) as theirs:
+                if theirs.status == 503:
+                    self._owners.forget(lesson)
                 answer = web.StreamResponse(status=theirs.status, reason=theirs.reason)
                 for name, value in theirs.headers.items():
                     if name.lower() not in _HOP_BY_HOP:
@@ -213,13 +234,15 @@ class Forwarding:
                 if request.transport is not None:
                     request.transport.abort()
                 return answer
-            self._lost(lesson, place, error)
-            raise moving() from error
+            raise self._lost(lesson, error) from error
 
-    def _lost(self, lesson: str, place: Place, error: BaseException) -> None:
+    def _lost(self, lesson: str, error: BaseException) -> Exception:
+        """What to raise where no answer came."""
         log.warning("not_forwarded", lesson=lesson, reason=type(error).__name__)
-        if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
-            self._owners.unreachable(lesson, place)
+        self._owners.forget(lesson)
+        if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == errno.ECONNREFUSED:
+            return _Refused()
+        return moving()
 
     async def _socket(
         self, client: aiohttp.ClientSession, request: web.Request, lesson: str, place: Place
@@ -245,8 +268,7 @@ class Forwarding:
                 headers={"Retry-After": retry} if retry else None,
             ) from refused
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._lost(lesson, place, error)
-            raise moving() from error
+            raise self._lost(lesson, error) from error
         async with far:
             near = web.WebSocketResponse(
                 timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=self._max_message_bytes
@@ -288,7 +310,7 @@ class Forwarding:
         while True:
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(PeerError):
-                if self._owners.mine(lesson) or await self._owners.find(lesson) != place:
+                if self._owners.serves(lesson) or await self._owners.find(lesson) != place:
                     return
 
 
