@@ -57,6 +57,7 @@ PURE = (
     "relay.shape",
     "relay.source",
     "relay.ports",
+    "cluster.ledger",
     "cluster.model",
     "cluster.placement",
     "cluster.tenure",
