@@ -26,7 +26,6 @@ from liveclass.cluster.directory import Directory
 from liveclass.cluster.file import FileDirectory
 from liveclass.cluster.model import NodeId
 from liveclass.cluster.placement import pick
-from liveclass.cluster.redis import RedisDirectory
 from liveclass.config import Settings, items
 from liveclass.errors import UsageError
 from liveclass.materials.model import MaterialsOptions
@@ -334,6 +333,9 @@ def node_id(name: str, index: int, boot: str) -> str:
 async def open_directory(settings: Settings) -> Directory:
     """Where the nodes tell who owns what: Redis, or a file of this machine's workers."""
     if settings.redis_url:
+        # An extra: a server that is alone does without.
+        from liveclass.cluster.redis import RedisDirectory
+
         return RedisDirectory(settings.redis_url, settings.fleet_prefix)
     return FileDirectory(settings.data_dir / "cluster.db")
 

@@ -11,7 +11,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import aiohttp
 import msgspec
@@ -37,6 +37,9 @@ log = structlog.get_logger(__name__)
 
 ASK_S = 2.0
 """How long another node may take to answer."""
+
+WATCH_S = 0.1
+"""How often it is looked whether this process was paused."""
 
 RELEASE_IDLE_S = 900.0
 """How long a lesson that nobody uses stays this node's: its light rendition is still being made, and whoever was in it
@@ -130,6 +133,7 @@ class Fleet:
         )
         await self.agent.start()
         self._spawn(self._look_for_ever())
+        self._spawn(self._watch_for_ever())
 
     async def close(self) -> None:
         """Leave the fleet: whatever is still here is another node's at once. After the lessons are closed."""
@@ -218,10 +222,9 @@ class Fleet:
         self._idle[lesson] = self._monotonic()
         log.info("lesson_adopted", lesson=lesson, fence=fence, took_ms=round((self._monotonic() - begun) * 1000))
 
-    def _dropped(self, lesson: str, reason: Reason) -> None:
+    def _dropped(self, lesson: str, _reason: Reason) -> None:
         self._idle.pop(lesson, None)
         self.lessons.dropped(lesson)
-        log.info("lesson_dropped", lesson=lesson, reason=reason)
 
     # Looking after
 
@@ -232,6 +235,17 @@ class Fleet:
             except Exception:
                 log.exception("looking_failed")
             await asyncio.sleep(self._settings.lease_s * random.uniform(0.8, 1.2))
+
+    async def _watch_for_ever(self) -> None:
+        """Recordings hear it soon when it is in doubt whether this node still owns what it holds, and when it is not."""
+        doubted = False
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if (self.agent.standing == "doubt") != doubted:
+                doubted = not doubted
+                log.warning("ownership_in_doubt" if doubted else "ownership_certain")
+                for lesson in self.agent.held:
+                    self.lessons.recordings.doubt(lesson, doubted)
 
     async def look(self) -> None:
         """Live lessons that nobody owns find an owner, so that they go on before a page asks; idle ones are given
@@ -342,7 +356,7 @@ class Fleet:
         return json_response({})
 
     async def _node(self, _request: web.Request) -> web.StreamResponse:
-        view = NodeView(self._describe(), self.agent.standing, self.agent.sees_directory, self.agent.held)
+        view = NodeView(replace(self._describe(), draining=self.agent.draining), self.agent.standing, self.agent.sees_directory, self.agent.held)
         return json_response(asdict(view))
 
     def _describe(self) -> NodeInfo:

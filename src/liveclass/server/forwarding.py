@@ -133,8 +133,8 @@ class Forwarding:
         self._max_forwarded = max_forwarded
         self._max_message_bytes = max_message_bytes
         self._client: aiohttp.ClientSession | None = None
-        self._sockets: set[web.WebSocketResponse] = set()
-        self._closing = False
+        self._leaving = asyncio.Event()
+        self._sockets = 0
         self.requests = 0
         self.open = 0
 
@@ -151,9 +151,11 @@ class Forwarding:
 
     async def close(self) -> None:
         """Tell the pages whose sockets pass through here to come back at once: to another node."""
-        self._closing = True
-        sockets = list(self._sockets)
-        await asyncio.gather(*(_close(one, RESTARTING, b"restarting") for one in sockets), return_exceptions=True)
+        self._leaving.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S + 1):
+                while self._sockets:
+                    await asyncio.sleep(0.01)
 
     def middleware(self) -> Middleware:
         """Answers here what is this node's, and passes on the rest."""
@@ -274,11 +276,11 @@ class Forwarding:
                 timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=self._max_message_bytes
             )
             await near.prepare(request)
-            self._sockets.add(near)
+            self._sockets += 1
             try:
                 await self._between(near, far, lesson, place)
             finally:
-                self._sockets.discard(near)
+                self._sockets -= 1
             return near
 
     async def _between(
@@ -291,27 +293,32 @@ class Forwarding:
         tasks = (outward, inward, moved)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if inward.done():
-                # No word of why: the owner has gone, and somebody else has the lesson soon.
-                code, reason = inward.result() or (RESTARTING, "moving")
-                await _close(near, code, reason.encode())
-            elif outward.done():
-                code, reason = outward.result() or (INTERNAL, "gone")
-                await _close(far, code, reason.encode())
-            else:
-                await _close(near, RESTARTING, b"moving")
         finally:
+            ended = [task for task in tasks if task.done()]
+            # Nobody else reads when it is closed: only then is the peer's own close waited for, and the code sure to
+            # arrive.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if inward in ended:
+            # No word of why: the owner has gone, and somebody else has the lesson soon.
+            code, reason = inward.result() or (RESTARTING, "moving")
+            await _close(near, code, reason.encode())
+        elif outward in ended:
+            code, reason = outward.result() or (INTERNAL, "gone")
+            await _close(far, code, reason.encode())
+        else:
+            await _close(near, RESTARTING, moved.result().encode())
 
-    async def _moved(self, lesson: str, place: Place) -> None:
-        """Returns when the lesson has another owner."""
+    async def _moved(self, lesson: str, place: Place) -> str:
+        """Returns when the lesson has another owner, or this node leaves: the reason to tell the page."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), LOOK_S)
+                return "restarting"
             with contextlib.suppress(PeerError):
                 if self._owners.serves(lesson) or await self._owners.find(lesson) != place:
-                    return
+                    return "moving"
 
 
 class _Far(Protocol):
