@@ -23,8 +23,8 @@ from aiohttp import web
 
 from liveclass.catalogue.store import Catalogue
 from liveclass.cluster.directory import Directory
-from liveclass.cluster.file import FileDirectory
 from liveclass.cluster.model import NodeId
+from liveclass.cluster.opening import open_directory
 from liveclass.cluster.placement import pick
 from liveclass.config import Settings, items
 from liveclass.errors import UsageError
@@ -236,11 +236,10 @@ class _Stop:
     async def wait(self) -> None:
         await self._first.wait()
 
-    async def hurried(self, limit_s: float, *others: asyncio.Future[None]) -> None:
-        """Wait for the second signal, or one of `others`, or for `limit_s` seconds."""
-        second = asyncio.ensure_future(self._second.wait())
-        await asyncio.wait({second, *others}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-        second.cancel()
+    async def hurried(self, limit_s: float) -> None:
+        """Wait for the second signal, or for `limit_s` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._second.wait(), limit_s)
 
     @property
     def urgent(self) -> bool:
@@ -263,7 +262,7 @@ async def _drain(lessons: Lessons, fleet: Fleet | None, limit_s: float, stop: _S
     if fleet is not None:
         moving = asyncio.create_task(fleet.drain())
         while not moving.done() and not stop.urgent and time.monotonic() < deadline + MOVE_S:
-            await stop.hurried(DRAIN_LOOK_S, moving)
+            await stop.hurried(DRAIN_LOOK_S)
         await _cancel(moving)
     while lessons.live_count and not stop.urgent and (left_s := deadline - time.monotonic()) > 0:
         await stop.hurried(min(left_s, DRAIN_LOOK_S))
@@ -296,9 +295,7 @@ def node_key(settings: Settings, secrets: Secrets) -> NodeKey:
     return NodeKey(_key(settings, secrets, "nodes"), time.time)
 
 
-async def _fleet(
-    settings: Settings, catalogue: Catalogue, secrets: Secrets, worker: Worker | None
-) -> Fleet | None:
+async def _fleet(settings: Settings, catalogue: Catalogue, secrets: Secrets, worker: Worker | None) -> Fleet | None:
     """This process as a node; None where there is no other."""
     if worker is None and not settings.redis_url:
         return None
@@ -309,7 +306,7 @@ async def _fleet(
     name = node_name(settings)
     return Fleet(
         settings,
-        await open_directory(settings),
+        directory_of(settings),
         catalogue,
         inner,
         key,
@@ -330,14 +327,9 @@ def node_id(name: str, index: int, boot: str) -> str:
     return f"{name}-{index}-{boot}"
 
 
-async def open_directory(settings: Settings) -> Directory:
+def directory_of(settings: Settings) -> Directory:
     """Where the nodes tell who owns what: Redis, or a file of this machine's workers."""
-    if settings.redis_url:
-        # An extra: a server that is alone does without.
-        from liveclass.cluster.redis import RedisDirectory
-
-        return RedisDirectory(settings.redis_url, settings.fleet_prefix)
-    return FileDirectory(settings.data_dir / "cluster.db")
+    return open_directory(settings.redis_url, settings.fleet_prefix, settings.data_dir / "cluster.db")
 
 
 async def supervise(settings: Settings, argv: Sequence[str], lock: int, ready: Callable[[str], None]) -> int:
@@ -368,7 +360,7 @@ async def supervise(settings: Settings, argv: Sequence[str], lock: int, ready: C
             f"TCP port {settings.port} on {settings.host} cannot be opened ({error.strerror}); "
             "choose another with --port."
         ) from error
-    directory = await open_directory(settings)
+    directory = directory_of(settings)
     name = node_name(settings)
 
     async def gone(worker: Worker) -> None:

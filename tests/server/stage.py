@@ -346,7 +346,7 @@ class Stage:
         await self.catalogue.close()
 
 
-def first(nodes: Sequence[NodeInfo], _lesson: str, *, but: Collection[NodeId] = ()) -> NodeInfo | None:
+def first(nodes: Sequence[NodeInfo], lesson: str, *, but: Collection[NodeId] = ()) -> NodeInfo | None:
     """Placement for tests: the first by name that may be asked."""
     found = sorted((one for one in nodes if one.id not in but and not one.draining), key=lambda one: one.id)
     return found[0] if found else None

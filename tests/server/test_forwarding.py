@@ -80,7 +80,11 @@ async def test_a_media_session_is_made_patched_and_ended_through_another_node(pa
     patched = await pair.b.client.patch(
         location,
         data=b"a=ice-ufrag:new1\r\na=ice-pwd:0123456789012345678901\r\n",
-        headers={**bearer(lesson["classroom_token"]), "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"},
+        headers={
+            **bearer(lesson["classroom_token"]),
+            "Content-Type": "application/trickle-ice-sdpfrag",
+            "If-Match": "*",
+        },
     )
     assert (patched.status, patched.headers["ETag"]) == (200, '"tag-2"')
     ended = await pair.b.client.delete(location, headers=bearer(lesson["classroom_token"]))

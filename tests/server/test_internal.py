@@ -29,7 +29,9 @@ def test_a_header_holds_for_its_own_request_and_its_own_time_alone() -> None:
         key(clock).check(made, "POST", "/internal/claim/abc?x=1")
 
 
-@pytest.mark.parametrize("value", ["", ".", "..", "n.1.x", "n.99999999999999.x", "n." + "9" * 600 + ".x", "n.-5.é", "n.1é.x"])
+@pytest.mark.parametrize(
+    "value", ["", ".", "..", "n.1.x", "n.99999999999999.x", "n." + "9" * 600 + ".x", "n.-5.é", "n.1é.x"]
+)
 def test_what_is_no_header_is_refused_and_does_no_harm(value: str) -> None:
     with pytest.raises(PeerError) as refused:
         key(Clock()).check(value, "GET", "/")
@@ -57,7 +59,11 @@ async def test_nodes_are_let_in_by_their_own_listener_and_nobody_else(tmp_path: 
             assert answer.status == 200
             told = await answer.json()
             assert (told["node"]["id"], told["node"]["url"]) == ("a", inner)
-        for headers in ({}, {HEADER: good[HEADER][:-1]}, {HEADER: NodeKey(b"x" * 32, stage.clock.wall).header("b", "GET", path)}):
+        for headers in (
+            {},
+            {HEADER: good[HEADER][:-1]},
+            {HEADER: NodeKey(b"x" * 32, stage.clock.wall).header("b", "GET", path)},
+        ):
             async with http.get(f"{inner}{path}", headers=headers) as answer:
                 assert answer.status == 403
                 assert (await answer.json())["error"]["code"] == "node_unknown"
@@ -73,7 +79,12 @@ async def test_nodes_are_let_in_by_their_own_listener_and_nobody_else(tmp_path: 
 async def test_the_pages_port_knows_no_internal_route_whatever_the_header_says(tmp_path: Path) -> None:
     stage = await node(tmp_path)
     assert stage.fleet is not None
-    for method, path in (("GET", "/internal/node"), ("POST", "/internal/drain"), ("POST", "/internal/claim/abc"), ("GET", "/internal/x")):
+    for method, path in (
+        ("GET", "/internal/node"),
+        ("POST", "/internal/drain"),
+        ("POST", "/internal/claim/abc"),
+        ("GET", "/internal/x"),
+    ):
         headers = {HEADER: stage.fleet.key.header("b", method, path)}
         response = await stage.client.request(method, path, headers=headers)
         assert response.status == 404
@@ -93,5 +104,3 @@ async def test_a_draining_node_says_so_and_takes_no_lesson(tmp_path: Path) -> No
     assert (response.status, (await response.json())["error"]["code"]) == (503, "fleet_full")
     assert response.headers["Retry-After"] == "10"
     await stage.close()
-
-

@@ -38,6 +38,9 @@ log = structlog.get_logger(__name__)
 ASK_S = 2.0
 """How long another node may take to answer."""
 
+SETTLE_S = 5.0
+"""How long the disk may take before a lesson is moved; one that hangs keeps it here."""
+
 WATCH_S = 0.1
 """How often it is looked whether this process was paused."""
 
@@ -237,7 +240,8 @@ class Fleet:
             await asyncio.sleep(self._settings.lease_s * random.uniform(0.8, 1.2))
 
     async def _watch_for_ever(self) -> None:
-        """Recordings hear it soon when it is in doubt whether this node still owns what it holds, and when it is not."""
+        """Recordings hear it soon when it is in doubt whether this node still owns what it holds, and when not any
+        more."""
         doubted = False
         while True:
             await asyncio.sleep(WATCH_S)
@@ -289,7 +293,7 @@ class Fleet:
             tried.append(target.id)
         else:
             return False
-        await self.lessons.settle(lesson)
+        await asyncio.wait_for(self.lessons.settle(lesson), SETTLE_S)
         await self.agent.release(lesson, "moved")
         with contextlib.suppress(NodeRefused, NodeSilent):
             await self.ask(target, "claim", lesson)
@@ -356,7 +360,12 @@ class Fleet:
         return json_response({})
 
     async def _node(self, _request: web.Request) -> web.StreamResponse:
-        view = NodeView(replace(self._describe(), draining=self.agent.draining), self.agent.standing, self.agent.sees_directory, self.agent.held)
+        view = NodeView(
+            replace(self._describe(), draining=self.agent.draining),
+            self.agent.standing,
+            self.agent.sees_directory,
+            self.agent.held,
+        )
         return json_response(asdict(view))
 
     def _describe(self) -> NodeInfo:

@@ -134,6 +134,7 @@ class Forwarding:
         self._max_message_bytes = max_message_bytes
         self._client: aiohttp.ClientSession | None = None
         self._leaving = asyncio.Event()
+        self._all_closed = asyncio.Event()
         self._sockets = 0
         self.requests = 0
         self.open = 0
@@ -152,10 +153,9 @@ class Forwarding:
     async def close(self) -> None:
         """Tell the pages whose sockets pass through here to come back at once: to another node."""
         self._leaving.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S + 1):
-                while self._sockets:
-                    await asyncio.sleep(0.01)
+        if self._sockets:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_closed.wait(), CLOSE_S + 1)
 
     def middleware(self) -> Middleware:
         """Answers here what is this node's, and passes on the rest."""
@@ -196,7 +196,9 @@ class Forwarding:
             self.open -= 1
 
     def _headers(self, request: web.Request, url: URL, *, socket: bool = False) -> CIMultiDict[str]:
-        left_out = _HOP_BY_HOP | _OURS | {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
+        left_out = (
+            _HOP_BY_HOP | _OURS | {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
+        )
         if socket:
             left_out |= _SOCKET
         kept = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in left_out)
@@ -257,12 +259,12 @@ class Forwarding:
                 autoping=False,
                 compress=0,
                 max_msg_size=0,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),  # type: ignore[call-arg]
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
         except aiohttp.WSServerHandshakeError as refused:
             if refused.status < 400:
                 raise moving() from refused
-            retry = (refused.headers or {}).get("Retry-After")
+            retry = refused.headers.get("Retry-After", "") if refused.headers is not None else ""
             raise RequestRefused(
                 "The socket is refused.",
                 status=refused.status,
@@ -281,6 +283,8 @@ class Forwarding:
                 await self._between(near, far, lesson, place)
             finally:
                 self._sockets -= 1
+                if not self._sockets and self._leaving.is_set():
+                    self._all_closed.set()
             return near
 
     async def _between(

@@ -117,7 +117,7 @@ class Inner:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._at[1]}"
 
-    async def listen(self, runner: web.AppRunner) -> None:
+    async def listen(self, runner: web.BaseRunner) -> None:
         """Answer; the runner closes the port with the application."""
         assert self._socket is not None
         await web.SockSite(runner, self._socket, backlog=BACKLOG).start()

@@ -286,7 +286,7 @@ class Lessons:
         if held is not None:
             self.boards.look(held)
             self.boards.note(held, held.attendance.everyone_leaves())
-            await asyncio.gather(self._keeper.save(held), self._keeper.flush(), self._logbook.flush())
+            await asyncio.gather(self._keeper.save(held), self._keeper.flush(), self._logbook.flush(held.id))
 
     def dropped(self, lesson_id: str) -> None:
         """Another node has the lesson, or may have: pages are sent there, and nothing of it is written any more."""

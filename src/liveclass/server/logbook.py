@@ -169,10 +169,11 @@ class Logbook:
         self._held_back[:] = [one for one in self._held_back if one[0] != lesson_id]
         self._forget(lesson_id)
 
-    async def flush(self) -> None:
-        """Wait until what was handed over so far is written."""
-        while self._waiting or self._writing or self._held_back:
-            await asyncio.sleep(0.005)
+    async def flush(self, lesson_id: str) -> None:
+        """Wait until what was handed over of the lesson so far is written, or refused by the disk."""
+        written = asyncio.Event()
+        self.append(lesson_id, b"", lambda _kept: written.set())
+        await written.wait()
 
     # The thread
 
@@ -241,7 +242,8 @@ class Logbook:
         if any(one[0] == lesson_id for one in self._held_back) or not self._writes(lesson_id):
             return False
         with contextlib.suppress(OSError):
-            # Before it is asked once more: if the lesson is still this process's then, whoever takes it over later copies this very file.
+            # Before it is asked once more: if the lesson is still this process's then, whoever takes it over later
+            # copies this very file.
             self._open(lesson_id)
         return self._writes(lesson_id)
 
