@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from liveclass import __version__
 from liveclass.config import Described, Settings, described, load, misspelt_variables
-from liveclass.errors import LiveclassError
+from liveclass.errors import LiveclassError, UsageError
 from liveclass.operate import lessons_command
 from liveclass.operate.client import Refused, Unreachable
 from liveclass.operate.reference import page, shown_default, values
@@ -36,6 +36,9 @@ EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_SERVER = 3
 EXIT_INTERRUPTED = 130
+
+NODE_SETTINGS = ("data_dir", "redis_url", "fleet_prefix", "fleet_key")
+"""The settings that say where a fleet's directory is, and by what a node believes whoever asks."""
 
 DEMONSTRATION = {"zh": "演示课"}  # by language; English for all others
 OTHER_DEMONSTRATION = "Demonstration lesson"
@@ -111,6 +114,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     lessons_command.add_arguments(lesson, partial(_add_settings, only=lessons_command.SETTINGS))
     lesson.set_defaults(run=lambda arguments: lessons_command.run(arguments, _settings(arguments), os.environ))
+
+    node = commands.add_parser(
+        "node",
+        help="list the nodes of a fleet; have one move its lessons to others",
+        description="The nodes of a fleet: list them, or have one move its lessons away before it is stopped.",
+    )
+    _add_node_arguments(node)
+    node.set_defaults(run=_node)
 
     doctor = commands.add_parser(
         "doctor",
@@ -208,6 +219,32 @@ def _run_workers(settings: Settings, show: Callable[[str], None]) -> int:
 
     with held(settings.data_dir) as lock:
         return asyncio.run(supervise(settings, sys.argv[1:], lock, show))
+
+
+def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", dest="action", metavar="ACTION", required=True)
+    listing = commands.add_parser("list", help="the nodes that are there now, and what they carry")
+    listing.add_argument("--json", action="store_true", help="print the list as JSON")
+    drain = commands.add_parser("drain", help="have a node take no more lessons, and move those that it has to others")
+    drain.add_argument("node", help="its id or name, or the name of a machine for all its workers")
+    drain.add_argument("--wait", type=float, default=0.0, metavar="S", help="wait so long until it has no lesson [0]")
+    for command in (listing, drain):
+        _add_settings(command, only=NODE_SETTINGS)
+
+
+def _node(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from liveclass.app import directory_of, node_key
+    from liveclass.operate.secrets import Secrets
+    from liveclass.server import node_command
+
+    settings = _settings(arguments)
+    secrets = Secrets.read_key(settings.data_dir)
+    if secrets is None and not settings.fleet_key:
+        raise UsageError(f"data_dir: {settings.data_dir} is no folder of a server that runs here; give its --data-dir")
+    key = node_key(settings, secrets or Secrets(b"", None))
+    return asyncio.run(node_command.run(arguments, directory_of(settings), key))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Workers: one that dies is started anew and told of, the word to end is passed on, and none outlives its supervisor."""
+"""Workers: one that dies is told of and started anew, the word to end is passed on, none outlives its supervisor."""
 
 import asyncio
 import json
@@ -159,7 +159,7 @@ async def test_no_worker_outlives_a_supervisor_that_is_killed(tmp_path: Path) ->
     await until(lambda: len(births(tmp_path, 0)) == 1)
     parent.kill()
     await parent.wait()
-    await until(lambda: (tmp_path / "0.ended").exists())
+    await until((tmp_path / "0.ended").exists)
 
 
 async def test_a_second_word_is_passed_on_as_well(tmp_path: Path) -> None:

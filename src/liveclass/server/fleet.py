@@ -10,7 +10,7 @@ import errno
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 
 import aiohttp
@@ -277,7 +277,7 @@ class Fleet:
         live = [held.id for held in self.lessons.all() if held.lesson.state == "live"]
         for lesson in [*live, *(lesson for lesson in self.agent.held if lesson not in live)]:
             try:
-                if not await self.move(lesson):
+                if not await self.move(lesson) and lesson in live:
                     log.warning("lesson_not_moved", lesson=lesson)
             except Exception:
                 log.exception("lesson_not_moved", lesson=lesson)
@@ -398,8 +398,3 @@ class Fleet:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def chosen(nodes: Sequence[NodeInfo], wanted: str) -> list[NodeInfo]:
-    """The nodes that a person means by an id or a name."""
-    return [node for node in nodes if wanted in {node.id, node.name}]
