@@ -9,7 +9,7 @@ import contextlib
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import aiohttp
 import structlog
@@ -98,6 +98,9 @@ def moving() -> RequestRefused:
     return RequestRefused(
         "The lesson is moving to another server; try again.", status=503, code="moving", headers={"Retry-After": "1"}
     )
+
+
+_Answer = TypeVar("_Answer")
 
 
 class _Refused(Exception):
@@ -218,9 +221,10 @@ class Forwarding:
         answer: web.StreamResponse | None = None
         body = request.content if request.body_exists else None
         try:
-            async with client.request(
+            asked = client.request(
                 request.method, url, headers=self._headers(request, url), data=body, allow_redirects=False
-            ) as theirs:
+            )
+            async with await self._unless_moved(asked, lesson, place) as theirs:
                 if theirs.status == 503:
                     self._owners.forget(lesson)
                 answer = web.StreamResponse(status=theirs.status, reason=theirs.reason)
@@ -240,6 +244,20 @@ class Forwarding:
                 return answer
             raise self._lost(lesson, error) from error
 
+    async def _unless_moved(self, asked: Awaitable[_Answer], lesson: str, place: Place) -> _Answer:
+        """The owner's answer, up to its body; one that is paused, or whose cable is cut, is waited for no longer than it
+        is the owner. Raises RequestRefused `moving`."""
+        answering, moved = asyncio.ensure_future(asked), asyncio.ensure_future(self._moved(lesson, place))
+        try:
+            await asyncio.wait((answering, moved), return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                return answering.result()
+            raise moving()
+        finally:
+            moved.cancel()
+            if not answering.done():
+                answering.cancel()
+
     def _lost(self, lesson: str, error: BaseException) -> Exception:
         """What to raise where no answer came."""
         log.warning("not_forwarded", lesson=lesson, reason=type(error).__name__)
@@ -253,7 +271,7 @@ class Forwarding:
     ) -> web.StreamResponse:
         url = URL(place.url + request.raw_path, encoded=True)
         try:
-            far = await client.ws_connect(
+            asked = client.ws_connect(
                 url,
                 headers=self._headers(request, url, socket=True),
                 autoping=False,
@@ -261,6 +279,7 @@ class Forwarding:
                 max_msg_size=0,
                 timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
             )
+            far = await self._unless_moved(asked, lesson, place)
         except aiohttp.WSServerHandshakeError as refused:
             if refused.status < 400:
                 raise moving() from refused
