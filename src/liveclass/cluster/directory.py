@@ -10,13 +10,14 @@ A directory is **young** for one lease after it may have missed something: it is
 to a replica, or no node was heard for a lease. Claims of lessons that it does not know to be free wait till it is not,
 since an owner that it does not know of may be about to say so.
 
-It is **blind** to most nodes when fewer than half of those that lived a short while ago have a lease: then those may
-well go on without it (`cluster/tenure.py` lets a node do that which finds most others blind), and no lesson is taken
-from one of them for that while, unless it is known to be dead. One rule needs more than half and the other at least
-half, so that not both can be right.
+It is **blind** when fewer than half of the nodes that lived a short while ago are fresh, and for a lease after any node
+came back that had not seen it. Then others may go on without it (`cluster/tenure.py` lets a node do that which finds
+most others as blind as itself), and no lesson is taken from a silent node, unless that is known to be dead. One rule
+needs more than half and the other at least half, so that not both can be right.
 """
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from liveclass.cluster.model import Claim, NodeId, NodeInfo
@@ -25,6 +26,9 @@ from liveclass.errors import LiveclassError
 PATIENCE_LEASES = 20
 """How long the silence of most nodes counts as the directory's own fault, and a node that finds most others blind, but
 not all, goes on. After that what the directory says holds again."""
+
+FRESH = 0.5
+"""Of a lease, for which a renewal shows that the node sees the directory."""
 
 FORGET_S = 3600.0
 """A silent node's line is kept for this long."""
@@ -54,6 +58,19 @@ class NodeForgotten(LiveclassError):
     """Somebody saw this node die: it owns nothing any more, and must `register` before it is heard again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the directory says to a node that renews.
+
+    Attributes:
+        lost: lessons that are not this node's any more: the directory knows of a higher fence.
+        settled: it is not young: what it does not know now, nobody will say.
+    """
+
+    lost: frozenset[str]
+    settled: bool
+
+
 class Directory(Protocol):
     """Every call is one atomic step and bounded in time.
 
@@ -64,7 +81,7 @@ class Directory(Protocol):
     async def register(self, info: NodeInfo, ttl_s: float) -> None:
         """The node is there, with a new lease, and is no longer forgotten. It must own nothing at this moment."""
 
-    async def renew(self, info: NodeInfo, claims: Mapping[str, int], ttl_s: float) -> set[str]:
+    async def renew(self, info: NodeInfo, claims: Mapping[str, int], ttl_s: float, *, blind: bool = False) -> Renewal:
         """The node is there and owns these lessons, with these fences; what the directory lacks of that it takes over.
 
         So it is filled again by the renewals alone, after it was emptied or put back to an older state.
@@ -72,9 +89,7 @@ class Directory(Protocol):
         Args:
             claims: fence by lesson: all that the node owns.
             ttl_s: seconds from now that the lease holds.
-
-        Returns:
-            lessons of `claims` that are not this node's any more: the directory knows of a higher fence.
+            blind: the node did not see the directory since its last renewal, and may have told others so.
 
         Raises:
             NodeForgotten: all of them are lost.

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from liveclass.cluster.directory import FORGET_S, PATIENCE_LEASES, RELEASED_S, DirectoryYoung, NodeForgotten
+from liveclass.cluster.directory import (
+    FORGET_S,
+    FRESH,
+    PATIENCE_LEASES,
+    RELEASED_S,
+    DirectoryYoung,
+    NodeForgotten,
+    Renewal,
+)
 from liveclass.cluster.model import Claim, NodeId, NodeInfo
 
 LONGEST_LEASE_S = 120.0
@@ -72,11 +80,15 @@ class Ledger:
                 self._shelf.drop_node(line.info.id)
         self._hear(info, ttl_s, now)
 
-    def renew(self, info: NodeInfo, claims: Mapping[str, int], ttl_s: float, now: float) -> set[str]:
+    def renew(
+        self, info: NodeInfo, claims: Mapping[str, int], ttl_s: float, now: float, blind: bool = False
+    ) -> Renewal:
         line = self._shelf.node(info.id)
         if line is not None and line.forgotten:
             raise NodeForgotten
         self._hear(info, ttl_s, now)
+        if blind:
+            self._shelf.put_number("patient_until", now + ttl_s)
         lost = set()
         for lesson, fence in claims.items():
             entry = self._shelf.entry(lesson)
@@ -86,7 +98,7 @@ class Ledger:
                 self._shelf.changed(lesson)
             elif entry.node != info.id or entry.fence != fence:
                 lost.add(lesson)
-        return lost
+        return Renewal(frozenset(lost), settled=not self._young_s(now))
 
     def nodes(self, now: float) -> list[NodeInfo]:
         lines = self._shelf.lines()
@@ -147,7 +159,10 @@ class Ledger:
 
     def _young_s(self, now: float) -> float:
         """Seconds for which the directory is still young."""
-        left = self._shelf.number("young_until") - now
+        return self._left_s("young_until", now)
+
+    def _left_s(self, name: str, now: float) -> float:
+        left = self._shelf.number(name) - now
         return left if 0.0 < left < LONGEST_LEASE_S else 0.0
 
     def _lasts_s(self, line: Line, now: float) -> float:
@@ -165,8 +180,11 @@ class Ledger:
             raise DirectoryYoung(left)
 
     def _wait_if_blind(self, now: float, ttl_s: float) -> None:
-        """Raises DirectoryYoung while most of the nodes that lived a short while ago are silent."""
+        """Raises DirectoryYoung while most nodes of a short while ago may go on without the directory."""
+        if left := self._left_s("patient_until", now):
+            raise DirectoryYoung(left)
         known = [line for line in self._shelf.lines() if not line.forgotten]
         recent = [line for line in known if -LONGEST_LEASE_S < now - line.until < PATIENCE_LEASES * ttl_s]
-        if 2 * sum(1 for line in recent if self._lasts_s(line, now) > 0.0) < len(recent):
+        fresh = sum(self._lasts_s(line, now) >= (1 - FRESH) * ttl_s for line in recent)
+        if 2 * fresh < len(recent):
             raise DirectoryYoung(ttl_s)

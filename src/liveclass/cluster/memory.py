@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
+from liveclass.cluster.directory import Renewal
 from liveclass.cluster.ledger import Entry, Ledger, Line
 from liveclass.cluster.model import Claim, NodeId, NodeInfo
 
@@ -92,8 +93,8 @@ class MemoryDirectory:
     async def register(self, info: NodeInfo, ttl_s: float) -> None:
         self._ledger.register(info, ttl_s, self._monotonic())
 
-    async def renew(self, info: NodeInfo, claims: Mapping[str, int], ttl_s: float) -> set[str]:
-        return self._ledger.renew(info, claims, ttl_s, self._monotonic())
+    async def renew(self, info: NodeInfo, claims: Mapping[str, int], ttl_s: float, *, blind: bool = False) -> Renewal:
+        return self._ledger.renew(info, claims, ttl_s, self._monotonic(), blind)
 
     async def nodes(self) -> list[NodeInfo]:
         return self._ledger.nodes(self._monotonic())

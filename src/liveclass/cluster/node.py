@@ -49,8 +49,14 @@ RENEW_PART = 4
 LOOKS = 20
 """Looks at the clock in one lease: how closely the end of the tenure is kept."""
 
+OFTEN = 50
+"""Nodes up to which their lines are read at each renewal; twice as many, at every second, and so on."""
+
 SAMPLE = 16
 """Other nodes that are asked whether they see the directory, anew at random each time."""
+
+NEVER_S = 1e6
+"""Said by a node that the directory never heard."""
 
 MAX_KNOWN = 20_000
 """Owners of lessons elsewhere that are remembered."""
@@ -108,6 +114,7 @@ class Node:
         self._finding: dict[tuple[str, str], asyncio.Task[Claim]] = {}
         self._beating: asyncio.Task[None] | None = None
         self._heard_at = float("-inf")
+        self._hear_at = float("-inf")
         self._draining = False
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -186,11 +193,12 @@ class Node:
             this node's claim, or that of the node that was faster.
 
         Raises:
-            TryLater: as `owner`; `fleet_full` while it drains.
+            TryLater: as `owner`; `fleet_full` while it drains or is at a limit of its own.
         """
         if (fence := self.mine(lesson)) is not None:
             return Claim(lesson, self.id, fence)
-        if self._draining:
+        myself = self._myself()
+        if myself.draining or myself.lessons >= myself.max_lessons or myself.sessions >= myself.max_sessions:
             raise fleet_full()
         return await self._bounded(self._once("take", lesson))
 
@@ -201,10 +209,14 @@ class Node:
             TryLater: `claim` failed.
         """
         if what == "claim":
-            return Answer(self.id, self.sees_directory, await self.claim_here(lesson))
+            claim = await self.claim_here(lesson)
+            return Answer(self.id, self.sees_directory, self._silent_s(), claim)
         if self.sees_directory and self._now() - self._heard_at > self._lease_s / 10:
             await self._beat_once()
-        return Answer(self.id, self.sees_directory)
+        return Answer(self.id, self.sees_directory, self._silent_s())
+
+    def _silent_s(self) -> float:
+        return min(self._now() - self._heard_at, NEVER_S)
 
     async def gone(self, node: NodeId) -> None:
         """A forwarded request was refused by the node's address: its lessons are free at once."""
@@ -423,7 +435,7 @@ class Node:
         claims = {**self._adopting, **self._held}
         try:
             async with asyncio.timeout(self._lease_s / RENEW_PART):
-                lost = await self._directory.renew(self._myself(), claims, self._lease_s)
+                renewal = await self._directory.renew(self._myself(), claims, self._lease_s, blind=self._tenure.blind)
         except (DirectoryGone, TimeoutError) as failure:
             if self._tenure.sees_directory:
                 log.warning("directory_gone", why=str(failure) or "no answer")
@@ -437,16 +449,17 @@ class Node:
             return True
         seen = self._tenure.sees_directory
         self._heard_at = asked_at
-        self._tenure.renewed(asked_at, self._now())
+        self._tenure.renewed(asked_at, self._now(), settled=renewal.settled)
         if not seen:
             log.info("directory_answers")
-        for lesson in lost:
+        for lesson in renewal.lost:
             # A claim made anew meanwhile has another fence than the one that was lost.
             if self._adopting.get(lesson) == claims[lesson]:
                 del self._adopting[lesson]
             if self._held.get(lesson) == claims[lesson]:
                 self._drop(lesson, "fenced")
-        await self._hear_nodes()
+        if self._now() >= self._hear_at:
+            await self._hear_nodes()
         return True
 
     async def _join_again(self) -> None:
@@ -461,6 +474,8 @@ class Node:
         try:
             async with asyncio.timeout(self._lease_s / RENEW_PART):
                 self._nodes = {info.id: info for info in await self._directory.nodes()}
+                # So that a large fleet does not spend itself on telling everybody of everybody.
+                self._hear_at = self._now() + self._lease_s / BEATS * (len(self._nodes) // OFTEN)
         except (DirectoryGone, TimeoutError):
             pass
 
@@ -469,18 +484,20 @@ class Node:
         asked_at = self._now()
         others = [info for info in self._nodes.values() if info.id != self.id]
         others = random.sample(others, min(SAMPLE, len(others)))
-        of, reached, seen = len(others), 0, False
-        self._tenure.peers(asked_at, self._now(), reached=0, of=of, they_see_directory=False)
+        of, seen = len(others), False
+        blind_since: list[float] = []
+        self._tenure.peers(asked_at, self._now(), of=of, blind_since=[], they_see_directory=False)
         for answering in asyncio.as_completed([self._ping(info) for info in others]):
             found = await answering
             if found == "dead":
                 of -= 1
-            elif found != "silent":
-                reached += 1
-                seen |= found == "sees"
-            self._tenure.peers(asked_at, self._now(), reached=reached, of=of, they_see_directory=seen)
+            elif isinstance(found, Answer):
+                seen |= found.sees_directory
+                if not found.sees_directory:
+                    blind_since.append(self._now() - found.silent_s)
+            self._tenure.peers(asked_at, self._now(), of=of, blind_since=blind_since, they_see_directory=seen)
 
-    async def _ping(self, info: NodeInfo) -> Literal["sees", "blind", "silent", "dead"]:
+    async def _ping(self, info: NodeInfo) -> Answer | Literal["silent", "dead"]:
         try:
             async with asyncio.timeout(self._lease_s / BEATS):
                 answer = await self._ask(info, "ping", "")
@@ -488,9 +505,7 @@ class Node:
             return "dead"
         except (NodeSilent, TimeoutError):
             return "silent"
-        if answer.node != info.id:
-            return "dead"
-        return "sees" if answer.sees_directory else "blind"
+        return answer if answer.node == info.id else "dead"
 
     async def _look_for_ever(self) -> None:
         """Stops acting in time, also while a renewal waits for its answer, and notices pauses of the process."""

@@ -18,11 +18,13 @@ class Answer:
     Attributes:
         node: who answered; another one than was asked where an address has a new tenant.
         sees_directory: the directory answered it within the last moment.
+        silent_s: seconds since the directory last heard it.
         claim: who owns the lesson now, when it was asked to claim it.
     """
 
     node: NodeId
     sees_directory: bool
+    silent_s: float = 0.0
     claim: Claim | None = None
 
 
