@@ -16,11 +16,16 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
 from aiohttp import web
 
+from liveclass.archive import retention
+from liveclass.archive.model import ArchiveOptions
+from liveclass.archive.service import Archive
+from liveclass.archive.store import Store
 from liveclass.catalogue.store import Catalogue
 from liveclass.cluster.directory import Directory
 from liveclass.cluster.model import NodeId
@@ -33,7 +38,7 @@ from liveclass.materials.service import Materials
 from liveclass.operate import certificates, logs
 from liveclass.operate.secrets import Secrets, admin_token_notice
 from liveclass.operate.workers import Supervisor, Worker, same_command
-from liveclass.recording.model import RecordingOptions
+from liveclass.recording.model import RecordingOptions, RecordingStatus
 from liveclass.recording.service import Recordings
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.server.app import RUNNER, Services, build_app
@@ -61,6 +66,9 @@ RECORDING_TICK_S = 0.15
 
 CERTIFICATE_S = 6 * 3600.0
 """How often certificate files are read again: renewals come weeks before the old one ends."""
+
+RETENTION_S = 3600.0
+"""How often recordings that have been kept long enough are looked for."""
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """Packets are freed by reference count; the cycle collector would only pause the fan-out, several times a second."""
@@ -142,12 +150,23 @@ async def serve(
             tenancy=fleet,
         )
         plane = Plane(endpoint, lessons, _plane_options(settings), on_join=lessons.joined)
+        archive = _open_archive(settings)
+
+        def recording_changed(lesson_id: str, status: RecordingStatus) -> None:
+            lessons.recording_changed(lesson_id, status)
+            if archive is not None:
+                archive.touched(lesson_id)
+
         recordings = Recordings(
             settings.data_dir / "recordings",
             _recording_options(settings),
-            lessons.recording_changed,
+            recording_changed,
             recover_all=fleet is None,
+            archived=archive is not None,
         )
+        if archive is not None:
+            # Ended after the recordings, so that what they close at last is put into the store.
+            stack.push_async_callback(archive.close)
         await recordings.start()
         stack.push_async_callback(recordings.close)
         materials = Materials(
@@ -156,12 +175,14 @@ async def serve(
             lessons.materials_changed,
             lessons.materials_changed,
         )
-        lessons.attach(plane, recordings, materials)
+        lessons.attach(plane, recordings, materials, archive)
         if fleet is None:
             await materials.start()
         else:
             fleet.attach(lessons)
         stack.push_async_callback(materials.close)
+        if archive is not None:
+            await archive.start()
         services = Services(
             settings=settings,
             catalogue=catalogue,
@@ -174,6 +195,7 @@ async def serve(
             static_dir=STATIC_DIR,
             monotonic=time.monotonic,
             wall=time.time,
+            archive=archive,
             relay_stats=plane.stats,
             fleet=fleet,
         )
@@ -182,6 +204,9 @@ async def serve(
         stack.push_async_callback(runner.cleanup)
         ticking = asyncio.create_task(_tick(recordings))
         stack.push_async_callback(_cancel, ticking)
+        if settings.retention_days:
+            retaining = asyncio.create_task(_retain(settings.retention_days, catalogue, recordings, lessons, archive))
+            stack.push_async_callback(_cancel, retaining)
         if tls is not None:
             renewing = asyncio.create_task(_renew(tls, settings))
             stack.push_async_callback(_cancel, renewing)
@@ -386,6 +411,54 @@ async def _complete(recordings: Recordings, catalogue: Catalogue) -> None:
             log.warning("a recording belongs to no lesson and is left alone lesson=%s", lesson_id)
         elif lesson.state == "ended":
             await recordings.finish(lesson_id)
+
+
+def _open_archive(settings: Settings) -> Archive | None:
+    """Where files of lessons are kept beside the data folder; None: nowhere."""
+    if not settings.store_url:
+        return None
+    store = Store.open(
+        settings.store_url,
+        endpoint=settings.store_endpoint,
+        region=settings.store_region,
+        key_id=settings.store_key_id,
+        key_secret=settings.store_key_secret,
+    )
+    options = ArchiveOptions(
+        parallel=settings.store_parallel,
+        cache_bytes=settings.store_cache_bytes,
+        signed_s=settings.store_signed_s,
+        redirect=settings.store_redirect,
+        round_s=settings.store_round_s,
+    )
+    return Archive(store, settings.data_dir, options, alone=settings.workers == 1 and not settings.redis_url)
+
+
+async def _retain(
+    days: int, catalogue: Catalogue, recordings: Recordings, lessons: Lessons, archive: Archive | None
+) -> None:
+    """Delete recordings that have been kept for long enough, for ever."""
+
+    async def delete(lesson_id: str) -> bool:
+        known = await catalogue.recording(lesson_id)
+        if known is None or known.state == "off":
+            return False
+        await recordings.delete(lesson_id)
+        if archive is not None:
+            await archive.delete(lesson_id, recording_only=True)
+        # Last: what was broken off is found again.
+        await catalogue.put_recording(lesson_id, state="off", duration_s=0.0, bytes_=0)
+        lessons.recording_changed(lesson_id, RecordingStatus())
+        return True
+
+    while True:
+        try:
+            count = await retention.sweep(datetime.now(UTC), days, catalogue.lessons, delete)
+            if count:
+                log.info("recordings deleted after %d days: %d", days, count)
+        except Exception:
+            log.exception("recordings that are old enough could not be deleted; tried again later")
+        await asyncio.sleep(RETENTION_S)
 
 
 async def _tick(recordings: Recordings) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from liveclass.archive.service import Archive
 from liveclass.config import Settings
 from liveclass.relay.ports import MediaPlane
 from liveclass.server.api import LessonApi
@@ -61,6 +62,7 @@ class Services:
         static_dir: the built pages (`src/liveclass/web`).
         monotonic: seconds, never going back.
         wall: seconds since 1970.
+        archive: what of lessons lies in an object store; None: nothing does.
         relay_stats: figures of the media plane for /metrics, by name; names ending in `_total` are counters.
         fleet: this process as a node; None where it is alone.
     """
@@ -76,6 +78,7 @@ class Services:
     static_dir: Path
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+    archive: Archive | None = None
     relay_stats: Callable[[], Mapping[str, float | int]] = dict
     fleet: Fleet | None = None
 
@@ -157,6 +160,7 @@ def build_app(services: Services) -> web.Application:
         recordings=services.recordings,
         signer=signer,
         open_to_classrooms=settings.classroom_replay,
+        archive=services.archive,
     )
     materials = MaterialRoutes(
         materials=services.materials,

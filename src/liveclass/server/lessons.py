@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 import structlog
 
+from liveclass.archive.service import Archive
 from liveclass.config import Settings
 from liveclass.errors import PeerError, UsageError
 from liveclass.lesson import orders
@@ -127,6 +128,7 @@ class Lessons:
         self._media: MediaPlane | None = None
         self._recordings: RecordingsPort | None = None
         self._materials: MaterialsPort | None = None
+        self._archive: Archive | None = None
         self._untold: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,8 +139,15 @@ class Lessons:
 
     # Wiring and life
 
-    def attach(self, media: MediaPlane, recordings: RecordingsPort, materials: MaterialsPort | None = None) -> None:
+    def attach(
+        self,
+        media: MediaPlane,
+        recordings: RecordingsPort,
+        materials: MaterialsPort | None = None,
+        archive: Archive | None = None,
+    ) -> None:
         """Give the parts that need this object for their own making; without `materials` lessons have none."""
+        self._archive = archive or self._archive
         self._media = media
         self._recordings = recordings
         self._materials = materials or self._materials
@@ -414,6 +423,8 @@ class Lessons:
             await self._materials.delete_lesson(lesson_id)
         await self._keeper.forget(held)
         await asyncio.to_thread(self._logbook.delete, lesson_id)
+        if self._archive is not None:
+            await self._archive.delete(lesson_id)
         # Last: while the catalogue knows the lesson, a deletion that was broken off can be asked for again.
         await self._catalogue.delete_lesson(lesson_id)
         self._held.pop(lesson_id, None)
