@@ -82,7 +82,7 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "PIL": ("materials",),
     "av": ("recording", "materials"),
     "OpenSSL": ("transport", "operate"),
-    "prometheus_client": ("server",),
+    "prometheus_client": ("server", "operate.top"),
     "pylibsrtp": ("transport.srtp",),
     "redis": ("cluster.redis",),
     "obstore": ("recording", "archive", "operate"),
