@@ -205,7 +205,9 @@ async def serve(
         ticking = asyncio.create_task(_tick(recordings))
         stack.push_async_callback(_cancel, ticking)
         if settings.retention_days:
-            retaining = asyncio.create_task(_retain(settings.retention_days, catalogue, recordings, lessons, archive))
+            retaining = asyncio.create_task(
+                _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet)
+            )
             stack.push_async_callback(_cancel, retaining)
         if tls is not None:
             renewing = asyncio.create_task(_renew(tls, settings))
@@ -435,13 +437,18 @@ def _open_archive(settings: Settings) -> Archive | None:
 
 
 async def _retain(
-    days: int, catalogue: Catalogue, recordings: Recordings, lessons: Lessons, archive: Archive | None
+    days: int,
+    catalogue: Catalogue,
+    recordings: Recordings,
+    lessons: Lessons,
+    archive: Archive | None,
+    fleet: Fleet | None,
 ) -> None:
-    """Delete recordings that have been kept for long enough, for ever."""
+    """Delete recordings that have been kept for long enough, for ever; in a fleet, those of this node's lessons."""
 
     async def delete(lesson_id: str) -> bool:
         known = await catalogue.recording(lesson_id)
-        if known is None or known.state == "off":
+        if known is None or known.state == "off" or (fleet is not None and (await fleet.find(lesson_id)).url):
             return False
         await recordings.delete(lesson_id)
         if archive is not None:

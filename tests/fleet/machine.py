@@ -1,16 +1,16 @@
 """A server of several workers, as processes of their own, and hands to hurt the one that has a lesson."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
+from liveclass.cluster.model import NodeInfo
+from liveclass.cluster.opening import open_directory
 from tests.e2e.server import ROOT, Lesson, LiveServer
 
 
@@ -45,7 +45,9 @@ class Machine:
         """`liveclass` with these words, on this server's data."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVECLASS_")}
         path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items() if name == "redis_url"]
+        options = [
+            f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items() if name == "redis_url"
+        ]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "liveclass", *words, "--data-dir", str(self.server.data_dir), *options),
             env={**environment, "PYTHONPATH": path},
@@ -55,21 +57,24 @@ class Machine:
         assert process.returncode == 0, told
         return told.decode()
 
-    async def nodes(self) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = json.loads(await self.command("node", "list", "--json"))
-        return listed
+    async def nodes(self) -> list[NodeInfo]:
+        directory = open_directory(self._settings.get("redis_url", ""), "liveclass", self.server.data_dir / "cluster.db")
+        try:
+            return await directory.nodes()
+        finally:
+            await directory.close()
 
-    async def owner(self, lesson: Lesson) -> tuple[dict[str, Any], psutil.Process]:
+    async def owner(self, lesson: Lesson) -> tuple[NodeInfo, psutil.Process]:
         """The node that has the only live lesson, and its process."""
         for _ in range(100):
-            having = [node for node in await self.nodes() if node["lessons"]]
+            having = [node for node in await self.nodes() if node.lessons]
             if len(having) == 1:
                 return having[0], self._process(having[0])
             await asyncio.sleep(0.1)
         raise AssertionError(f"no node has {lesson.id}")
 
-    def _process(self, node: dict[str, Any]) -> psutil.Process:
-        port = urlsplit(node["url"]).port
+    def _process(self, node: NodeInfo) -> psutil.Process:
+        port = urlsplit(node.url).port
         for child in self._children():
             if any(one.laddr.port == port for one in child.net_connections() if one.status == psutil.CONN_LISTEN):
                 return child
@@ -77,6 +82,6 @@ class Machine:
 
     def _children(self) -> list[psutil.Process]:
         try:
-            return psutil.Process(self.server.pid).children()
+            return list(psutil.Process(self.server.pid).children())
         except psutil.NoSuchProcess:
             return []

@@ -1,6 +1,6 @@
 """People of a lesson on a fleet, without a browser: sockets and media that come back as the pages do.
 
-A teacher who speaks and classrooms that listen; each notes when it heard something. Knows no fleet: all it has is a URL.
+A teacher who speaks and classrooms that listen; each notes when it heard something. Knows no fleet, only a URL.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any, Literal
 
 import aiohttp
@@ -82,7 +83,7 @@ class Person:
     def longest_silence_s(self, since: float) -> float:
         """The longest time without sound from `since` until it was last heard."""
         heard = [since, *(at for at in self.heard_at if at >= since)]
-        return max(later - earlier for earlier, later in zip(heard, heard[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(heard))
 
     # The socket
 

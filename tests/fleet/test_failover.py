@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.servers import RedisServer, redis_server
 from tests.e2e.server import Lesson
 from tests.fleet.machine import Machine
 from tests.fleet.people import Person, lesson_of, until
+from tests.servers import RedisServer, redis_server
 
 ROOMS = 3
 BACK_S = 5.0
@@ -34,10 +34,8 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(params=["file", "redis"])
 async def machine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Machine]:
-    settings: dict[str, str] = {"lease_s": str(LEASE_S)}
-    if request.param == "redis":
-        settings["redis_url"] = request.getfixturevalue("redis").url
-    one = Machine(tmp_path, **settings)
+    redis_url = request.getfixturevalue("redis").url if request.param == "redis" else ""
+    one = Machine(tmp_path, redis_url=redis_url, lease_s=str(LEASE_S))
     await one.start()
     try:
         yield one
@@ -117,8 +115,8 @@ async def test_an_owner_that_was_paused_finds_itself_fenced_and_writes_nothing_m
         await asyncio.sleep(LEASE_S)
         log = machine.server.log.read_text()
         assert "reason=fenced" in log, machine.server.log_tail()
-        assert (await machine.owner(lesson))[0]["id"] != node["id"]
-        held = [one["lessons"] for one in await machine.nodes()]
+        assert (await machine.owner(lesson))[0].id != node.id
+        held = [one.lessons for one in await machine.nodes()]
         assert sorted(held) == [0, 1]
         # The one that goes on was not disturbed by the one that woke up.
         woke = time.monotonic()
@@ -135,7 +133,7 @@ async def test_a_drained_node_hands_its_lesson_over_in_a_moment(machine: Machine
         await asyncio.sleep(2)
         node, process = await machine.owner(lesson)
         begun = time.monotonic()
-        await machine.command("node", "drain", node["id"], "--wait", "10")
+        await machine.command("node", "drain", node.id, "--wait", "10")
         await back(rooms, time.monotonic(), 20)
         silence = max(room.longest_silence_s(begun) for room in rooms)
         print(f"drained: longest silence {silence:.2f} s")

@@ -183,6 +183,7 @@ class FakeRecordings:
     adopted: dict[str, int] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     doubted: set[str] = field(default_factory=set)
+    rested: list[str] = field(default_factory=list)
     broken: bool = False
 
     async def adopt(self, lesson_id: str, fence: int) -> None:
@@ -192,6 +193,9 @@ class FakeRecordings:
         self.dropped.append(lesson_id)
         self.adopted.pop(lesson_id, None)
         self.statuses.pop(lesson_id, None)
+
+    async def rest(self, lesson_id: str) -> None:
+        self.rested.append(lesson_id)
 
     def doubt(self, lesson_id: str, on: bool) -> None:
         (self.doubted.add if on else self.doubted.discard)(lesson_id)

@@ -245,8 +245,8 @@ class Forwarding:
             raise self._lost(lesson, error) from error
 
     async def _unless_moved(self, asked: Awaitable[_Answer], lesson: str, place: Place) -> _Answer:
-        """The owner's answer, up to its body; one that is paused, or whose cable is cut, is waited for no longer than it
-        is the owner. Raises RequestRefused `moving`."""
+        """The owner's answer, up to its body; one that is paused, or whose cable is cut, is waited for no longer than
+        it is the owner. Raises RequestRefused `moving`."""
         answering, moved = asyncio.ensure_future(asked), asyncio.ensure_future(self._moved(lesson, place))
         try:
             await asyncio.wait((answering, moved), return_when=asyncio.FIRST_COMPLETED)

@@ -47,6 +47,7 @@ from liveclass.lesson.protocol import ClientMessage, ServerMessage
 from liveclass.lesson.state import Lesson, Limits
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, MediaPlane, Person, SlotView
 from liveclass.relay.source import SourceKind
+from liveclass.server.belongings import Belongings
 from liveclass.server.boards import Boards
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
 from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
@@ -126,9 +127,7 @@ class Lessons:
         self._held: dict[str, Held] = {}
         self._loading = asyncio.Lock()
         self._media: MediaPlane | None = None
-        self._recordings: RecordingsPort | None = None
-        self._materials: MaterialsPort | None = None
-        self._archive: Archive | None = None
+        self._belongings: Belongings | None = None
         self._untold: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -147,10 +146,8 @@ class Lessons:
         archive: Archive | None = None,
     ) -> None:
         """Give the parts that need this object for their own making; without `materials` lessons have none."""
-        self._archive = archive or self._archive
         self._media = media
-        self._recordings = recordings
-        self._materials = materials or self._materials
+        self._belongings = Belongings(self._snapshots, self._keeper, self._logbook, recordings, materials, archive)
 
     @property
     def media(self) -> MediaPlane:
@@ -160,9 +157,13 @@ class Lessons:
 
     @property
     def recordings(self) -> RecordingsPort:
-        if self._recordings is None:
+        return self.belongings.recordings
+
+    @property
+    def belongings(self) -> Belongings:
+        if self._belongings is None:
             raise UsageError("Lessons.attach was not called")
-        return self._recordings
+        return self._belongings
 
     async def start(self) -> None:
         """Restore the lessons that were live; their recordings go on as a next part. On a node of a fleet each waits
@@ -276,12 +277,7 @@ class Lessons:
         row = await self._catalogue.lesson(lesson_id)
         if row is None:
             raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
-        await asyncio.gather(
-            self.recordings.adopt(lesson_id, fence),
-            asyncio.to_thread(self._snapshots.take_over, lesson_id),
-            asyncio.to_thread(self._logbook.take_over, lesson_id),
-            *([self._materials.adopt(lesson_id)] if self._materials is not None else []),
-        )
+        await self.belongings.take_over(lesson_id, fence)
         async with self._loading:
             held = await self._load(row)
         if row.state == "live":
@@ -295,12 +291,17 @@ class Lessons:
         if held is not None:
             self.boards.look(held)
             self.boards.note(held, held.attendance.everyone_leaves())
-            await asyncio.gather(self._keeper.save(held), self._keeper.flush(), self._logbook.flush(held.id))
+            try:
+                await self.belongings.put_down(held)
+            except BaseException:
+                # It stays here, so its recording goes on.
+                if held.sink is not None:
+                    self.recordings.begin(held.id, self._monotonic(), self.boards.now_ms() / 1000)
+                raise
 
     def dropped(self, lesson_id: str) -> None:
         """Another node has the lesson, or may have: pages are sent there, and nothing of it is written any more."""
         held = self._held.pop(lesson_id, None)
-        self._logbook.drop(lesson_id)
         if held is not None:
             held.lost = True
             pages, held.pages = held.pages, {}
@@ -310,9 +311,7 @@ class Lessons:
                 self.media.remove_sink(held.id, held.sink)
                 held.sink = None
             self.media.close_lesson(held.id, "shutdown")
-        self.recordings.drop(lesson_id)
-        if self._materials is not None:
-            self._materials.drop(lesson_id)
+        self.belongings.let_go(lesson_id)
 
     # Materials
 
@@ -335,8 +334,8 @@ class Lessons:
 
     async def _tell_materials(self, held: Held) -> None:
         """Bring the board up to what the store has: a crash may have come between the two."""
-        if self._materials is not None and not held.deleted:
-            self.boards.materials(held, await self._materials.list(held.id))
+        if self.belongings.materials is not None and not held.deleted:
+            self.boards.materials(held, await self.belongings.materials.list(held.id))
 
     # Pages
 
@@ -418,13 +417,7 @@ class Lessons:
         self.apply(held, held.lesson.end(self._wall_ms()))
         self._dismiss(held, None, ErrorMessage("lesson_unknown", "This lesson was deleted.", fatal=True))
         await self.flush()
-        await self.recordings.delete(lesson_id)
-        if self._materials is not None:
-            await self._materials.delete_lesson(lesson_id)
-        await self._keeper.forget(held)
-        await asyncio.to_thread(self._logbook.delete, lesson_id)
-        if self._archive is not None:
-            await self._archive.delete(lesson_id)
+        await self.belongings.delete(held)
         # Last: while the catalogue knows the lesson, a deletion that was broken off can be asked for again.
         await self._catalogue.delete_lesson(lesson_id)
         self._held.pop(lesson_id, None)
