@@ -1,6 +1,8 @@
 """What may happen to the Redis of a fleet, done to a real one, and what the nodes make of it."""
 
 import asyncio
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from liveclass.errors import UsageError
 from tests.cluster.nodes import Fleet, about
 from tests.servers import RedisServer, Wire
 
-LEASE_S = 1.0
+LEASE_S = 1.5
 
 
 async def until(true: Callable[[], bool], within_s: float) -> float:
@@ -120,6 +122,8 @@ async def test_while_redis_is_gone_what_is_known_is_found_and_the_rest_is_refuse
     begun = time.monotonic()
     refusals = await asyncio.gather(*[node.owner(f"new-{number}") for number in range(50)], return_exceptions=True)
     assert time.monotonic() - begun < 2.0
+    with pytest.raises(TryLater):
+        await node.claim_here("new")
     for refusal in refusals:
         assert isinstance(refusal, TryLater)
         assert (refusal.status, refusal.code, refusal.retry_after_s) == (503, "directory_gone", 5)
@@ -280,3 +284,44 @@ def test_an_address_that_is_none_is_refused_without_quoting_it() -> None:
     with pytest.raises(UsageError) as refused:
         RedisDirectory("http://:secret@host")
     assert "secret" not in str(refused.value)
+
+
+async def test_a_process_that_was_stopped_while_another_took_over_finds_itself_fenced(own_redis: RedisServer) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.cluster.writer", own_redis.url, "L", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    lines = process.stdout
+
+    async def says() -> str:
+        """What it says next, between the lines of its log."""
+        while not (line := (await lines.readline()).decode()).startswith("now "):
+            assert line, "it ended"
+        return line.split()[1]
+
+    fleet = Fleet(1.0)
+    directory = RedisDirectory(own_redis.url, "stopped")
+    try:
+        async with asyncio.timeout(30):
+            while await says() != "writes":
+                pass
+            other = await fleet.add("other", directory)
+            await asyncio.sleep(0.5)
+            process.send_signal(signal.SIGSTOP)
+            taken = None
+            while taken is None or taken.node != "other":
+                try:
+                    taken = await other.node.claim_here("L")
+                except TryLater:
+                    pass
+                await asyncio.sleep(0.05)
+            process.send_signal(signal.SIGCONT)
+            said = [await says()]
+            while said[-1] != "fenced":
+                said.append(await says())
+            assert "writes" not in said
+    finally:
+        process.kill()
+        await process.wait()
+        await fleet.close()
+        await directory.close()

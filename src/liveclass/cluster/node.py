@@ -43,8 +43,9 @@ ANSWER_S = 2.0
 BEATS = 3
 """Renewals in one lease."""
 
-RENEW_PART = 4
-"""A renewal may take this part of the lease: one that hangs, and the asking of others after it, end before `SHARE`."""
+RENEW_PART = 6
+"""A renewal may take this part of the lease: one of this node that hangs, and then one of those that it asks, who have
+to find out for themselves, both end before `SHARE` of it."""
 
 LOOKS = 20
 """Looks at the clock in one lease: how closely the end of the tenure is kept."""
@@ -353,6 +354,9 @@ class Node:
         """Claim for this node; raises DirectoryGone, DirectoryYoung, or what the adopting raises."""
         if (fence := self._held.get(lesson)) is not None:
             return Claim(lesson, self.id, fence)
+        if not self.sees_directory:
+            # It may have told others so; before it takes anything the directory has to hear of that (`renew`, blind).
+            raise DirectoryGone("not heard again yet")
         try:
             claim = await self._directory.claim(lesson, self.id, self._lease_s)
         except NodeForgotten:
@@ -407,9 +411,15 @@ class Node:
     async def _beat_for_ever(self) -> None:
         while True:
             self._wake.clear()
-            await self._beat_once()
+            begun = self._now()
             try:
-                async with asyncio.timeout(self._lease_s / BEATS):
+                await self._beat_once()
+            except Exception:
+                # Whatever it was, the next one may succeed; if none does, the tenure ends by itself.
+                log.exception("renewal_failed")
+            took_s = self._now() - begun
+            try:
+                async with asyncio.timeout(max(self._lease_s / BEATS - took_s, self._lease_s / LOOKS)):
                     await self._wake.wait()
             except TimeoutError:
                 pass

@@ -47,23 +47,10 @@ class RedisDirectory:
     """
 
     def __init__(self, url: str, prefix: str = "liveclass") -> None:
-        try:
-            pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=MAX_CONNECTIONS,
-                timeout=SOCKET_S,
-                socket_timeout=SOCKET_S,
-                socket_connect_timeout=SOCKET_S,
-                # Once, at once: a connection from before a restart shows that it is dead when it is used.
-                retry=Retry(NoBackoff(), 1),
-                protocol=2,
-                decode_responses=True,
-            )
-        except (ValueError, RedisError) as failure:
-            # The reason may quote the URL, and with it the password.
-            raise UsageError("redis_url: no URL such as redis://:password@host:6379/0") from failure
-        self._pool = pool
-        self._redis: Redis = Redis(connection_pool=pool)
+        # A connection from before a restart shows that it is dead when it is used: once more, at once.
+        self._redis = _client(url, retries=1)
+        # A reader must hear of a break, since it may have missed something.
+        self._reader = _client(url, retries=0)
         self._tag = f"{{{prefix}}}:"
         self._channel = f"{self._tag}changes"
         self._keys = [self._tag + name for name in ("nodes", "leases", "forgotten", "meta")]
@@ -110,7 +97,7 @@ class RedisDirectory:
     async def changes(self) -> AsyncIterator[str]:
         while True:
             try:
-                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                async with self._reader.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(self._channel)
                     yield ""  # what changed before is not told again
                     asked = False
@@ -130,8 +117,8 @@ class RedisDirectory:
     async def close(self) -> None:
         try:
             async with asyncio.timeout(CALL_S):
-                await self._redis.aclose()
-                await self._pool.disconnect()
+                for client in (self._redis, self._reader):
+                    await client.connection_pool.disconnect()
         except (RedisError, OSError, TimeoutError):
             pass  # the connections are gone all the same
 
@@ -144,10 +131,28 @@ class RedisDirectory:
             if "FORGOTTEN" in str(refusal):
                 raise NodeForgotten from None
             # It answers, but cannot: it loads, became a replica, is full. Another may have its address by now.
-            await self._pool.disconnect(inuse_connections=False)
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
             raise DirectoryGone(f"Redis refused: {str(refusal)[:100]}") from refusal
         except (RedisError, OSError, TimeoutError) as failure:
             raise DirectoryGone(f"Redis does not answer: {type(failure).__name__}") from failure
+
+
+def _client(url: str, *, retries: int) -> Redis:
+    try:
+        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=SOCKET_S,
+            socket_timeout=SOCKET_S,
+            socket_connect_timeout=SOCKET_S,
+            retry=Retry(NoBackoff(), retries),
+            protocol=2,
+            decode_responses=True,
+        )
+    except (ValueError, RedisError):
+        # The reason may quote the URL, and with it the password.
+        raise UsageError("redis_url: no URL such as redis://:password@host:6379/0") from None
+    return Redis(connection_pool=pool)
 
 
 def _ms(seconds: float) -> str:
