@@ -58,7 +58,9 @@ class Machine:
         return told.decode()
 
     async def nodes(self) -> list[NodeInfo]:
-        directory = open_directory(self._settings.get("redis_url", ""), "liveclass", self.server.data_dir / "cluster.db")
+        directory = open_directory(
+            self._settings.get("redis_url", ""), "liveclass", self.server.data_dir / "cluster.db"
+        )
         try:
             return await directory.nodes()
         finally:

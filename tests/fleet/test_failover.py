@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -144,3 +145,33 @@ async def test_a_drained_node_hands_its_lesson_over_in_a_moment(machine: Machine
     replay = await finished_replay(machine, lesson)
     assert len(replay["parts"]) == 2
     check_log(machine, lesson)
+
+
+async def test_redis_may_be_gone_and_running_lessons_notice_nothing(redis: RedisServer, tmp_path: Path) -> None:
+    """Also for a page that comes through another worker; what nobody has is refused in a word, and nothing hangs."""
+    machine = Machine(tmp_path, redis_url=redis.url, lease_s=str(LEASE_S))
+    await machine.start()
+    try:
+        lesson, other = await machine.server.create_lesson(), await machine.server.create_lesson()
+        async with lesson_of(machine.url, lesson, ROOMS) as (teacher, rooms):
+            await asyncio.sleep(2)
+            redis.freeze()
+            frozen = time.monotonic()
+            await asyncio.sleep(2 * LEASE_S)
+            async with aiohttp.ClientSession() as http:
+                for _ in range(4):
+                    asked = time.monotonic()
+                    async with http.get(f"{machine.url}/api/replays/{other.id}") as answer:
+                        told = (answer.status, (await answer.json())["error"]["code"])
+                    assert told == (503, "directory_gone")
+                    assert answer.headers["Retry-After"] == "5"
+                    assert time.monotonic() - asked < 4
+            redis.thaw()
+            await asyncio.sleep(LEASE_S)
+            silence = max(room.longest_silence_s(frozen) for room in rooms)
+            print(f"Redis gone for {time.monotonic() - frozen - LEASE_S:.0f} s: longest silence {silence:.2f} s")
+            assert silence < 1
+            assert all(one.closes == [] for one in (teacher, *rooms))
+            assert (await machine.server.lesson(other))["state"] == "waiting"
+    finally:
+        await machine.stop()
