@@ -23,7 +23,7 @@ class Faulty(Store):
 
     @classmethod
     def over(cls, store: Store) -> "Faulty":
-        made = cls(store._inner, signs=store.signs, folder=store._folder)
+        made = cls(store._inner, signs=store.signs, folder=store._folder, origin=store.origin)
         made.puts = []
         return made
 

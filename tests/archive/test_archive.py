@@ -360,6 +360,7 @@ async def test_a_signed_address_gives_the_bytes_and_expires(tmp_path: Path, s3: 
     assert found is not None
     assert "X-Amz-Expires=90&" in found.url
     assert "a secret" not in found.url
+    assert found.url.startswith(f"{depot.archive.origin}/lessons/some/prefix/{LESSON}/")
     answer = await asyncio.to_thread(lambda: urlopen(found.url))  # noqa: S310
     assert answer.headers["Content-Type"] == "video/iso.segment"
     assert answer.read() == depot.path("recording", "main-000001.m4s").read_bytes()

@@ -152,6 +152,11 @@ class Archive:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def origin(self) -> str:
+        """Scheme and host that replays are sent to; empty where they are not."""
+        return self._store.origin if self._options.redirect and self._store.signs else ""
+
     # Keeping
 
     def keep(self, lesson: str, fence: int) -> None:
@@ -192,9 +197,15 @@ class Archive:
 
     async def flush(self, lesson: str = "") -> None:
         """Put what there is to put now, of one lesson or of all. What fails is left to later rounds."""
+
+        async def settle() -> None:
+            tasks = [kept.task for one, kept in self._kept.items() if kept.task and lesson in {"", one}]
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        # What is on its way has looked before.
+        await settle()
         await self._round([lesson] if lesson else list(self._kept), hurried=True)
-        tasks = [kept.task for one, kept in self._kept.items() if kept.task and lesson in {"", one}]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await settle()
 
     async def _work(self) -> None:
         while True:
@@ -242,7 +253,7 @@ class Archive:
                 running += 1
                 kept.changed_at = now
                 kept.task = asyncio.get_running_loop().create_task(self._mirror(lesson, kept, stamp))
-        self.counters.waiting = sum(kept.task is not None or kept.failures > 0 for kept in self._kept.values())
+        self._count_waiting()
 
     async def _mirror(self, lesson: str, kept: _Kept, stamp: Stamp) -> None:
         try:
@@ -261,6 +272,10 @@ class Archive:
             self._failed(lesson, kept, error)
         finally:
             kept.task = None
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        self.counters.waiting = sum(kept.task is not None or kept.failures > 0 for kept in self._kept.values())
 
     def _failed(self, lesson: str, kept: _Kept, error: Exception) -> None:
         self.counters.failures += 1

@@ -47,10 +47,14 @@ class Store:
     """Args:
     inner: of obstore.
     signs: whether it knows signed addresses.
+    origin: scheme and host of those.
     """
 
-    def __init__(self, inner: "LocalStore | S3Store", *, signs: bool, folder: Path | None = None) -> None:
+    def __init__(
+        self, inner: "LocalStore | S3Store", *, signs: bool, folder: Path | None = None, origin: str = ""
+    ) -> None:
         self.signs = signs
+        self.origin = origin
         self._inner = inner
         self._folder = folder
 
@@ -101,7 +105,8 @@ class Store:
             )
         except (BaseError, ValueError) as error:
             raise UsageError(f"store_url: {error}") from error
-        return cls(inner, signs=True)
+        host = urlsplit(endpoint or f"https://s3.{config['region']}.amazonaws.com")
+        return cls(inner, signs=True, origin=f"{host.scheme}://{host.netloc}")
 
     async def put(self, path: str, data: bytes | Path, content_type: str = "") -> None:
         """One object, whole or not at all. A file of any size goes up in parts.

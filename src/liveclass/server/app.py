@@ -179,7 +179,7 @@ def build_app(services: Services) -> web.Application:
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),
-        *Pages(services.static_dir, proxies).routes(),
+        *Pages(services.static_dir, proxies, services.archive.origin if services.archive else "").routes(),
         *(nodes.fleet.routes() if nodes is not None else ()),
     ]
     routes.append(_description(routes))
