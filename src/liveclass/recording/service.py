@@ -229,6 +229,13 @@ class Recordings:
             session.drop()
         self._writer.submit(None, hold.close, _ignore)
 
+    async def rest(self, lesson_id: str) -> None:
+        """All media of the lesson reaches the disk, and its playlists stay open: another process is about to go on with
+        it. Unknown lessons are ignored."""
+        session = self._sessions.get(lesson_id)
+        if session is not None:
+            await session.stop()
+
     def doubt(self, lesson_id: str, on: bool) -> None:
         """Whether this process still owns the lesson is not known: keep back what would be written, or write it now.
 

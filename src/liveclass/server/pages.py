@@ -153,6 +153,7 @@ class Pages:
             summary=summary,
             response="text/html" if method == "GET" else None,
             described=False,
+            anywhere=True,
         )
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
