@@ -52,13 +52,16 @@ PURE = (
     "transport.framing",
     "transport.turn",
     "transport.counters",
+    "transport.pull",
     "relay.ladder",
     "relay.layers",
     "relay.shape",
     "relay.source",
     "relay.ports",
+    "relay.cast",
     "cluster.model",
     "cluster.placement",
+    "cluster.spread",
     "cluster.tenure",
 )
 """Prefixes of modules that take bytes and `now` and return values and deadlines."""
