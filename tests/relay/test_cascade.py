@@ -2,8 +2,10 @@
 
 import asyncio
 import itertools
+import os
 import random
 import time
+from secrets import randbelow
 from typing import Any
 
 import pytest
@@ -93,6 +95,35 @@ async def test_numbers_and_times_are_unbroken_over_two_hops_though_the_publisher
         remote = c.plane._rooms[LESSON].remote
         assert remote is not None
         assert remote.hops == 2
+        viewer.close()
+
+
+async def test_rollover_counters_stay_in_step_over_two_hops_when_all_numbers_wrap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The highest first number that a stream may have, so that each hop wraps after some 37,000 packets.
+    monkeypatch.setattr(
+        "liveclass.relay.slot.secrets.randbelow", lambda most: most - 1 if most == 0x7000 else randbelow(most)
+    )
+    async with nodes("a", "b") as (a, b):
+        speaker = Speaker(a)
+        b.pull(a)
+        viewer = Viewer(b, "c1")
+        await seen(speaker, viewer)
+        speaker.end("camera")
+        end = time.monotonic() + 90
+        sent = 0
+        while sent < 38_000 and time.monotonic() < end:
+            # No faster than it arrives: what is tried here are numbers, not queues.
+            if sent - len(viewer.got(OPUS)) < 300:
+                for _ in range(25):
+                    speaker.frame()
+                sent += 25
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.5)
+        numbers = viewer.numbers(OPUS)
+        assert max(numbers) > 0x10000 + 500, "it did not wrap"
+        assert sorted(numbers) == list(range(min(numbers), max(numbers) + 1)), "a packet went where it cannot be read"
         viewer.close()
 
 
@@ -375,15 +406,17 @@ def test_two_streams_of_one_cast_with_one_ssrc_are_refused() -> None:
 async def test_a_pull_takes_no_more_than_a_socket_and_gives_it_back() -> None:
     async with nodes("a", "b") as (a, b):
         speaker = Speaker(a)
+        before = len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             b.pull(a)
             viewer = Viewer(b, "c1")
             await seen(speaker, viewer)
             viewer.close()
             await b.cascade.stop(LESSON)
-            assert not _sockets(b)
+            assert not _pulling(b)
+            assert len(os.listdir("/proc/self/fd")) <= before + 2
 
 
-def _sockets(node: Node) -> bool:
+def _pulling(node: Node) -> bool:
     room = node.plane._rooms.get(LESSON)
     return room is not None and room.remote is not None

@@ -93,6 +93,10 @@ class Cascade:
                 except (OSError, TimeoutError) as problem:
                     log.warning("another node cannot be reached for a lesson: %s", type(problem).__name__)
                     connected_at = None
+                except Exception:
+                    # A lesson is not to end by a fault of ours that may be over the next time.
+                    log.exception("a lesson could not be pulled by a fault of ours")
+                    connected_at = None
                 now = time.monotonic()
                 if self._plane.audience(lesson):
                     seen = now

@@ -285,13 +285,7 @@ class Plane:
         return answer
 
     def feed(self, lesson: str, node: str, offer: str, reached_at: str) -> Answer:
-        """Accept another node's offer to pull a lesson (`transport.sdp_pull`); an older one of that node is replaced.
-
-        No listener is told of it. Raises PeerError as `subscribe`.
-
-        Args:
-            node: its id.
-        """
+        """Accept another node's offer to pull a lesson; see `relay.ports.NodePlane.feed`."""
         now = self._monotonic()
         parsed = parse_offer(offer, max_bytes=self._options.max_sdp_bytes)
         number_id = self._number_id(parsed)
@@ -346,7 +340,7 @@ class Plane:
             self._drop_if_empty(room)
 
     def audience(self, lesson: str) -> int:
-        """Subscribers of a lesson on this node, other nodes among them."""
+        """See `relay.ports.NodePlane.audience`."""
         room = self._rooms.get(lesson)
         return room.audience if room is not None else 0
 
@@ -590,7 +584,10 @@ class Plane:
             "rooms": len(self._rooms),
             "sources": len(tracks),
             "publish_sessions": sum(known.direction == "publish" for known in self._sessions.values()),
-            "subscribe_sessions": sum(known.direction == "subscribe" for known in self._sessions.values()),
+            "subscribe_sessions": sum(
+                known.direction == "subscribe" and not isinstance(known.handler, Feed)
+                for known in self._sessions.values()
+            ),
             "datagrams_received_total": counters.datagrams,
             "bytes_received_total": counters.octets,
             "datagrams_sent_total": batch.sent + tcp.counters.sent,
@@ -609,7 +606,8 @@ class Plane:
 
     def _subscriber_loss(self) -> float:
         handlers = [known.handler for known in self._sessions.values()]
-        losses = [handler.fraction_lost for handler in handlers if isinstance(handler, Subscriber)]
+        viewers = [handler for handler in handlers if isinstance(handler, Subscriber) and not isinstance(handler, Feed)]
+        losses = [handler.fraction_lost for handler in viewers]
         return sum(losses) / len(losses) if losses else 0.0
 
 
