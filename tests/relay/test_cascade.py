@@ -17,6 +17,7 @@ from liveclass.relay import room as room_module
 from liveclass.relay.ports import Person
 from liveclass.relay.remote import Remote
 from liveclass.transport import ice_check
+from liveclass.transport.dial import Dial
 from liveclass.transport.pull import PullSession
 from tests.relay.two_nodes import LESSON, Node, Speaker, Viewer, nodes
 
@@ -175,6 +176,27 @@ async def test_what_is_lost_between_nodes_is_healed_there(monkeypatch: pytest.Mo
         assert a.feed.controller.loss > 0.02, "the owner learns what the link between the nodes loses"
         for viewer in viewers:
             viewer.close()
+
+
+async def test_casts_and_wishes_that_are_lost_are_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(8)
+    whole, send = PullSession.receive, Dial.send
+
+    def receive(self: PullSession, datagram: bytes, address: Any, now: float) -> Any:
+        told_by_rtcp = 127 < datagram[0] < 192 and 191 < datagram[1] < 224
+        return [] if told_by_rtcp and rng.random() < 0.6 else whole(self, datagram, address, now)
+
+    monkeypatch.setattr(PullSession, "receive", receive)
+    monkeypatch.setattr(Dial, "send", lambda self, packet: None if rng.random() < 0.6 else send(self, packet))
+    async with nodes("a", "b") as (a, b):
+        speaker = Speaker(a)
+        b.pull(a)
+        viewer = Viewer(b, "c1")
+        assert await speaker.speak(15, lambda: viewer.got(OPUS) and viewer.got(VP8))
+        speaker.end("camera")
+        assert await speaker.speak(8, lambda: ("t1", "camera") not in b.sources)
+        assert await speaker.speak(8, lambda: a.feed._answered), "it is told until it is answered, and no longer"
+        viewer.close()
 
 
 async def test_a_keyframe_is_asked_for_once_however_many_ask() -> None:
