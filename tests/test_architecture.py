@@ -53,15 +53,18 @@ PURE = (
     "transport.framing",
     "transport.turn",
     "transport.counters",
+    "transport.pull",
     "relay.ladder",
     "relay.layers",
     "relay.shape",
     "relay.source",
     "relay.ports",
     "archive.model",
+    "relay.cast",
     "cluster.ledger",
     "cluster.model",
     "cluster.placement",
+    "cluster.spread",
     "cluster.tenure",
 )
 """Prefixes of modules that take bytes and `now` and return values and deadlines."""
