@@ -90,7 +90,7 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
     if secrets.new_admin_token:
         print(admin_token_notice(secrets.new_admin_token), file=sys.stderr, flush=True)
     async with contextlib.AsyncExitStack() as stack:
-        catalogue = await Catalogue.open(settings.database)
+        catalogue = await Catalogue.open(settings.database, pool=settings.database_pool)
         stack.push_async_callback(catalogue.close)
         endpoint = Endpoint(
             Identity.generate(time.time()),
