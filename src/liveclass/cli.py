@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from liveclass import __version__
 from liveclass.config import Described, Settings, described, load, misspelt_variables
 from liveclass.errors import LiveclassError
-from liveclass.operate import lessons_command
+from liveclass.operate import lessons_command, store_command
 from liveclass.operate.client import Refused, Unreachable
 from liveclass.operate.reference import page, shown_default, values
 
@@ -110,6 +110,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     lessons_command.add_arguments(lesson, partial(_add_settings, only=lessons_command.SETTINGS))
     lesson.set_defaults(run=lambda arguments: lessons_command.run(arguments, _settings(arguments), os.environ))
+
+    store_command.add_commands(commands, partial(_add_settings, only=store_command.SETTINGS), _settings)
 
     doctor = commands.add_parser(
         "doctor",

@@ -7,7 +7,7 @@ old revision can be taken and read as well.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -75,7 +75,7 @@ class _End(msgspec.Struct, forbid_unknown_fields=True):
     rows: int
 
 
-async def dump(url: str) -> AsyncIterator[bytes]:
+async def dump(url: str) -> AsyncGenerator[bytes, None]:
     """The lines of a catalogue as it is at one moment, however long the reading takes; others may write meanwhile.
 
     Raises:
