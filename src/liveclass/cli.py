@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from liveclass import __version__
 from liveclass.config import Described, Settings, described, load, misspelt_variables
 from liveclass.errors import LiveclassError
-from liveclass.operate import lessons_command, store_command
+from liveclass.operate import lessons_command, store_command, top_command
 from liveclass.operate.client import Refused, Unreachable
 from liveclass.operate.reference import page, shown_default, values
 
@@ -112,6 +112,14 @@ def build_parser() -> argparse.ArgumentParser:
     lesson.set_defaults(run=lambda arguments: lessons_command.run(arguments, _settings(arguments), os.environ))
 
     store_command.add_commands(commands, partial(_add_settings, only=store_command.SETTINGS), _settings)
+
+    top = commands.add_parser(
+        "top",
+        help="show nodes, lessons, rooms and rates in the terminal, live",
+        description="Show what the nodes carry now, each two seconds, until Ctrl-C.",
+    )
+    top_command.add_arguments(top, partial(_add_settings, only=top_command.SETTINGS))
+    top.set_defaults(run=lambda arguments: top_command.run(arguments, _settings(arguments), os.environ))
 
     doctor = commands.add_parser(
         "doctor",

@@ -151,13 +151,11 @@ async def test_a_class_that_changes_its_network_goes_on_within_seconds(
         await senses.hears(classroom.page, TEACHER.hz)
         await senses.sees(classroom.page, TEACHER.number)
         gate.rebind()
-        frames = await senses.frames(classroom.page, 12)
-        times = [0.0, *(frame.at_ms for frame in frames if frame.person == TEACHER.number), 12_000.0]
+        frames = await senses.frames(classroom.page, 7)
+        times = [0.0, *(frame.at_ms for frame in frames if frame.person == TEACHER.number), 7_000.0]
         gap = max(later - earlier for earlier, later in itertools.pairwise(times)) / 1000
         print(f"without picture for {gap:.1f} s")
-        # 1.6 s where the picture goes on by itself; up to 7 s where the packets lost meanwhile pass for a weak
-        # link, and the picture waits for its turn. The sound does not wait.
-        assert gap < 9
+        assert gap < 3.5
         await senses.hears(classroom.page, TEACHER.hz, within=3)
         await teacher.wait_for_tiles(1)
 

@@ -93,7 +93,8 @@ async def test_on_a_mountain_link_the_voice_never_breaks_and_the_picture_moves(m
         "down_over_s": ("<=", 4),
         "first_sound_s": ("<=", 18),
     }
-    await judge(COURSES["mountain-3g"], 25, limits, materials)
+    # Long enough that the picture's first seconds, when it finds its room, are not a fifth of what is judged.
+    await judge(COURSES["mountain-3g"], 40, limits, materials)
 
 
 @pytest.mark.timeout(420)

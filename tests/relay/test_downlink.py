@@ -215,6 +215,28 @@ def test_a_room_that_leaves_the_recording_has_its_picture_back_at_once(monkeypat
     assert min(at for at, _ in room.seen if at > 35) < 37
 
 
+def test_who_has_moved_to_another_network_sees_the_picture_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent to the old address is lost, and says nothing of the way to the new one."""
+    link = Link(((0, 1500e3),), delay=0.02, loss=((0, 0.0), (15, 1.0), (17.5, 0.0)), seed=1)
+    room = Classroom(link, Link(((0, 1500e3),), delay=0.02, loss=((0, 0.0), (15, 1.0), (17.5, 0.0)), seed=2))
+    down = room.downlink
+    run(Volunteer(), [room], 25, monkeypatch, [(17.5, lambda: down.moved(17.5))])
+    assert min(at for at, _ in room.seen if at > 17.5) < 19
+    assert room.kbps(19, 25, "picture") > 300
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_page_that_has_come_whole_sees_the_picture_soon_after(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it fetched its rest, that took most of the link, and what passed told nothing of it."""
+    link = Link(((0, 400e3), (1.2, 90e3), (3.2, 400e3)), delay=0.15, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed)
+    room = Classroom(link, Link(((0, 150e3),), delay=0.15, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed + 9))
+    down = room.downlink
+    down.watch(True, "sound", 0.0)
+    run(Volunteer(), [room], 8, monkeypatch, [(3.4, lambda: down.watch(True, "full", 3.4))])
+    assert room.kbps(0, 3.4, "picture") == 0
+    assert min((at for at, _ in room.seen), default=99) < 3.4 + 2.5
+
+
 def test_who_plays_from_the_recording_is_sent_nothing_until_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     room = mountain()
     volunteer = Volunteer()

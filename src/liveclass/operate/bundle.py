@@ -1,8 +1,8 @@
 """The file format of backups: a plain tar of ordinary files under gzip or Zstandard, written and read as a stream.
 
 What is written any tar program can list and unpack. What is read may come from anywhere, so the reader takes nothing
-but what the writer makes: ordinary files with short relative names, bounded in number, length and compression. It knows no
-folder to put them in.
+but what the writer makes: ordinary files with short relative names, bounded in number, length and compression. It knows
+no folder to put them in.
 """
 
 import gzip

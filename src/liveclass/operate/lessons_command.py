@@ -100,9 +100,6 @@ def connect(settings: Settings, server: str, certificate: Path | None, now: floa
     """
     url = server or local_url(settings)
     here = not server or urlsplit(server).hostname in LOOPBACK_HOSTS
-    own = settings.data_dir / "tls" / "certificate.pem"
-    if certificate is None and here and own.exists():
-        certificate = own
     token = settings.admin_token
     if not token and here:  # a pass for this machine's server is nothing to show to another
         secrets = Secrets.read_key(settings.data_dir)
@@ -110,7 +107,17 @@ def connect(settings: Settings, server: str, certificate: Path | None, now: floa
     if not token:
         where = f", or run this as the user who owns {settings.data_dir / 'secrets'}" if here else ""
         raise UsageError(f"admin_token: expected the server's admin token in LIVECLASS_ADMIN_TOKEN{where}")
-    return Client(url, token=token, certificate=certificate)
+    return Client(url, token=token, certificate=certificate_for(settings, url, certificate))
+
+
+def certificate_for(settings: Settings, url: str, certificate: Path | None) -> Path | None:
+    """What to trust besides the system's: what was named, else for a server on this machine its self-signed one."""
+    own = settings.data_dir / "tls" / "certificate.pem"
+    try:
+        here = url == local_url(settings) or urlsplit(url).hostname in LOOPBACK_HOSTS
+    except ValueError:  # no URL, as the client will say
+        here = False
+    return own if certificate is None and here and own.exists() else certificate
 
 
 def new_lesson(arguments: argparse.Namespace) -> dict[str, object]:

@@ -159,10 +159,21 @@ class Downlink:
         return self._ladder.plan
 
     def watch(self, live: bool, ceiling: Rung, now: float) -> None:
-        """What the page wants. When it wants more than before, the link is as good as it was before the pause."""
+        """What the page wants. When it wants more than before, the link is as good as it was before the pause; of one
+        that was not known then, what the page fetched meanwhile tells nothing."""
         more = (live and not self.live) or RUNG_ORDER[ceiling] > RUNG_ORDER[self.ceiling]
         self.live, self.ceiling = live, ceiling
-        if live and more and self._known_bps:
+        if live and more:
+            if self._known_bps:
+                self.controller.restart(int(KNOWN_SHARE * self._known_bps), now)
+            else:
+                self.controller.free(now)
+            self._ladder.restart(now)
+
+    def moved(self, now: float) -> None:
+        """The subscriber is reached in another way: what went to its old address was lost there, which says nothing of
+        the new one."""
+        if self.live and self._known_bps:
             self.controller.restart(int(KNOWN_SHARE * self._known_bps), now)
             self._ladder.restart(now)
 

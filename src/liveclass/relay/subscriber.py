@@ -97,6 +97,8 @@ class Subscriber:
 
     def moved(self, now: float) -> None:
         """The peer is reached in another way."""
+        if self.downlink is not None:
+            self.downlink.moved(now)
         self._reach(now)
 
     def _reach(self, now: float) -> None:

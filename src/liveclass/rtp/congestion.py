@@ -137,7 +137,7 @@ class Controller:
         self.queue_s = 0.0
         self.acked_bps = 0
         self.state: State = "starting"
-        self._min, self._max = min_bps, max_bps
+        self._min, self._max, self._start = min_bps, max_bps, start_bps
         self._delay = DelayFilter()
         self._losses = LossFilter()
         self._probe = Prober()
@@ -188,6 +188,16 @@ class Controller:
         self.queue_s = 0.0
         self.state = "holding"
         self._aim(bps)
+
+    def free(self, now: float) -> None:
+        """What else used the link is over, by the receiver's own word: what was concluded meanwhile from losses is
+        taken back, and what the link carries is asked at once."""
+        self._hold_until = min(self._hold_until, now)
+        self._trial_until = 0.0
+        self._losses.restart(now)
+        if self.state in ("starting", "holding", "rising"):
+            self._aim(max(self.target_bps, self._start))
+        self._probe.hurry(now + FIRST_WAIT_S)
 
     def probe(self, now: float) -> Probe | None:
         """Padding to be sent at once through the log and past the pacer, if it is of use now."""

@@ -191,6 +191,11 @@ class Prober:
         self._wait = MAX_WAIT_S
         self.next_at = now + penalty
 
+    def hurry(self, at: float) -> None:
+        """The next probe need not wait beyond `at`."""
+        self._wait = WAIT_S
+        self.next_at = min(self.next_at, at)
+
     def pause(self, until: float) -> None:
         """No probe before `until`."""
         self.next_at = max(self.next_at, until)

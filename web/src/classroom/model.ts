@@ -19,11 +19,14 @@ import { keepScreenOn } from "../lib/wake-lock";
 import { CLASSROOM_BUDGETS, Publisher } from "../lib/whip";
 import type { Sentence } from "../ui/StatusLine";
 import { classroomSentence } from "./words";
-import { loadBoard } from "./board/Later";
+import { boardHere, loadBoard } from "./board/Later";
 import { Hearing } from "./hearing";
+import { unitHere } from "./unit/Unit";
 
 /** How often the page measures and reports what it receives. */
 const REPORT_EVERY_MS = 2_000;
+/** The picture waits no longer for the rest of the page, which takes a second or two where it comes at all. */
+const FURNISH_MS = 3_000;
 /** "Connecting afresh" is said at least this long after the button was pressed, so that the press is seen to work. */
 const RENEW_SHOWN_MS = 4_000;
 
@@ -69,6 +72,10 @@ export class ClassroomModel {
   private readonly firstSound = computed(
     () => this.page.lessonState.value === "live" && !this.hearing.begun.value && this.hearing.lostSinceMs.value === null,
   );
+  /** The rest of the page is still to come: the picture, which would fight with it for a thin link, waits. */
+  private readonly furnishing = signal(true);
+  /** The sound is on its way: what the page opens without may follow it. */
+  readonly mediaHere = computed(() => this.hearing.begun.value || this.page.subscriber.session.phase.value === "up");
   readonly mediaLost = computed(() => this.page.subscriber.session.phase.value !== "up");
   readonly sentence = computed((): Sentence | null =>
     classroomSentence({
@@ -225,10 +232,16 @@ export class ClassroomModel {
       if (message.type === "media_closed") publisher.session.closedByServer(message.session);
       if (message.type === "layers_wanted") publisher.layersWanted(message);
     });
+    effect(() => {
+      this.furnishing.value = !unitHere.value || !boardHere.value;
+      if (!this.furnishing.value || !this.mediaHere.value) return undefined;
+      const timer = setTimeout(() => (this.furnishing.value = false), FURNISH_MS);
+      return () => clearTimeout(timer);
+    });
     // Each greeting sets it back to everything, so it is said again after each.
     effect(() => {
       const live = this.hearing.watchLive.value;
-      const ceiling = this.hearing.soundOnly.value ? "sound" : this.meter.ceiling.value;
+      const ceiling = this.hearing.soundOnly.value || this.furnishing.value ? "sound" : this.meter.ceiling.value;
       if (page.signalling.phase.value === "ready") page.signalling.send({ type: "watch", live, ceiling });
     });
     effect(() => publisher.setTrack("microphone", this.microphone.track.value));

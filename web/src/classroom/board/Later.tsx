@@ -1,6 +1,6 @@
 /** The place of the board on the classroom's page: small, as the page opens with it; what it shows is loaded later. */
 
-import { type Signal, signal, effect } from "@preact/signals";
+import { type Signal, computed, effect, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { ClassroomModel } from "../model";
 import type { BoardModel } from "./model";
@@ -12,11 +12,13 @@ interface Loaded {
 
 const loaded: Signal<Loaded | null> = signal(null);
 
-/** Nothing is shown yet: the first sound comes before what may be shown later. */
-const AFTER_SOUND_MS = 4_000;
+/** Whether it is here. */
+export const boardHere = computed(() => loaded.value !== null);
+
 const AGAIN_MS = 3_000;
 
-/** Load the board when it is needed, at the latest some seconds after the page has opened: decks come hours ahead. */
+/** Load the board when it is needed, at the latest when the first sound is on its way: decks come hours ahead. Not later than
+ * that: on a thin link the picture takes seconds to find its room, and a download in the midst of it takes that away. */
 export function loadBoard(model: ClassroomModel): void {
   const { page } = model;
   let begun = false;
@@ -34,7 +36,7 @@ export function loadBoard(model: ClassroomModel): void {
     const { stage, player } = page.board.value;
     if (!page.settled.value || page.view.value === null) return;
     if (stage.stage !== "live" || player !== null) begin();
-    else if (page.lessonState.value !== "live" || model.hearing.begun.value) setTimeout(begin, AFTER_SOUND_MS);
+    else if (page.lessonState.value !== "live" || model.mediaHere.value) begin();
   });
 }
 

@@ -1,7 +1,7 @@
 /** The door to what a classroom says and is asked as one (`parts.tsx`): a place in the page that stays empty until the rest
- * is here. It is fetched after the first sound, which it must not hold up. */
+ * is here. It is fetched when the first sound is on its way, which it must not hold up. */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { JSX } from "preact";
 import type { ClassroomModel } from "../model";
@@ -15,6 +15,8 @@ const parts = signal<Readonly<Record<Place, Part>> | null>(null);
 const PATIENCE_MS = 6_000;
 const AGAIN_MS = 5_000;
 let coming = false;
+/** Whether it is here. */
+export const unitHere = computed(() => parts.value !== null);
 
 /** Fetch it now; resolves when it is here. */
 export async function bring(): Promise<void> {
@@ -36,7 +38,7 @@ export function Unit({ model, at, instead }: { readonly model: ClassroomModel; r
   useEffect(() => {
     const timer = setTimeout(bringSurely, PATIENCE_MS);
     const stop = effect(() => {
-      const waits = model.page.lessonState.value !== "live" || model.hearing.begun.value;
+      const waits = model.page.lessonState.value !== "live" || model.mediaHere.value;
       if (model.page.settled.value && waits) bringSurely();
     });
     return () => {
