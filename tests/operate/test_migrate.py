@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from liveclass import cli
 from liveclass.config import Settings
@@ -40,6 +42,29 @@ def test_every_file_of_a_lesson_arrives_under_the_archives_name(old: Settings, t
         assert path.name.rpartition(".")[2] == hashlib.sha256(path.read_bytes()).hexdigest()
     again = migrate_files(old, store.put, silent)
     assert (again.files, again.new) == (6, 0)
+
+
+def test_a_store_that_speaks_s3_takes_large_and_small_files(
+    old: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anyone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
+    large = next((old.data_dir / "recordings").rglob("*.m4s")).with_name("main-000002.m4s")
+    large.write_bytes(b"0123456789abcdef" * 1_250_000)  # goes up in parts
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        address = "http://{}:{}".format(*server.get_host_and_port())
+        bucket = Request(f"{address}/school", method="PUT", headers={"Host": "s3.amazonaws.com"})  # noqa: S310
+        with urlopen(bucket, timeout=10) as answer:  # noqa: S310
+            assert answer.status == 200
+        store = ObjectStore(f"s3://school/pre/fix?endpoint={address}")
+        assert migrate_files(old, store.put, silent).new == 7
+        assert migrate_files(old, store.put, silent).new == 0
+        with pytest.raises(UsageError, match="The store does not take"):
+            migrate_files(old, ObjectStore(f"s3://none/x?endpoint={address}").put, silent)
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(
