@@ -1,23 +1,28 @@
 """Real servers that tests start for themselves: on free ports of this machine, in folders that are thrown away.
 
-Only Redis so far; nothing here knows liveclass.
+Redis and PostgreSQL; nothing here knows liveclass.
 """
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-START_S = 20.0
+START_S = 60.0
 """A busy machine may take this long to start one."""
+
+POSTGRES_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name or 0))
 
 
 def free_port() -> int:
@@ -138,3 +143,147 @@ class Wire:
                     await writer.drain()
         finally:
             writer.transport.abort()
+
+
+class Postgres:
+    """A PostgreSQL cluster whose language and clock are not ours, so that whatever hangs on either is seen.
+
+    Attributes:
+        port: of loopback; the only user is ``postgres``, without a password.
+    """
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._programs = programs
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = count(1)
+
+    def initialise(self) -> None:
+        """Make the cluster's files."""
+        command = [
+            *("-D", str(self._folder / "data"), "--username=postgres", "--auth=trust", "--encoding=UTF8"),
+            *("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US", "--no-sync"),
+        ]
+        subprocess.run(self._as_owner("initdb", *command), check=True, capture_output=True, timeout=START_S)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        switches = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self._folder,
+            "fsync": "off",
+            "full_page_writes": "off",
+            "synchronous_commit": "off",
+            "shared_buffers": "16MB",
+            "max_connections": 60,
+            "timezone": "Asia/Shanghai",
+        }
+        options = [part for name, value in switches.items() for part in ("-c", f"{name}={value}")]
+        log = (self._folder / "log").open("ab")
+        self._process = subprocess.Popen(
+            self._as_owner("postgres", "-D", str(self._folder / "data"), *options),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C of the tests is not for it
+        )
+        log.close()
+        deadline = time.monotonic() + START_S
+        while self._ready() != 0:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start:\n{(self._folder / 'log').read_text('utf-8')}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it at once; what was committed stays. Twice is as once."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        # "Fast": connections are cut, no checkpoint of the clients is waited for.
+        for word in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            process.send_signal(word)
+            try:
+                process.wait(15)
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    def freeze(self) -> None:
+        """Stop every process of it as a machine does that swaps: connections stay open and nothing answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        self._signal_all(signal.SIGCONT)
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test_{next(self._numbers)}"
+        self.execute("postgres", f"CREATE DATABASE {name} TEMPLATE template0")
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{name}"
+
+    def execute(self, database: str, statement: str) -> list[list[str]]:
+        """As another program would: the rows, as text.
+
+        Args:
+            database: its name, or a URL that ends with it.
+        """
+        name = database.rpartition("/")[2]
+        command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port)]
+        done = subprocess.run(
+            [str(self._programs / command[0]), *command[1:], "-U", "postgres", "-d", name, "-c", statement],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=START_S,
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return [line.split("|") for line in done.stdout.splitlines() if line]
+
+    def _ready(self) -> int:
+        command = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(command, check=False, timeout=START_S).returncode
+
+    def _signal_all(self, word: signal.Signals) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, word)
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], check=True, capture_output=True, text=True
+        )
+        for child in children.stdout.split():  # each has a session of its own
+            os.kill(int(child), word)
+
+    def _as_owner(self, program: str, *arguments: str) -> list[str]:
+        """PostgreSQL refuses to run as root: then it runs as its own user."""
+        command = [str(self._programs / program), *arguments]
+        if os.geteuid() != 0:
+            return command
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+def missing_postgres() -> str:
+    """Why PostgreSQL cannot be started here, in words; empty when it can."""
+    if sys.platform != "linux" or not POSTGRES_FOLDERS:
+        return "PostgreSQL is not installed (apt install postgresql)"
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        return "PostgreSQL does not run as root, and setpriv is not installed"
+    return ""
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A cluster that runs; its files are gone afterwards. Ask `missing_postgres` first."""
+    # Below /tmp itself: its user could not reach a folder that belongs to the tests' user alone.
+    folder = Path(tempfile.mkdtemp(prefix="liveclass-postgres-", dir="/tmp"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    server = Postgres(folder, POSTGRES_FOLDERS[-1])
+    try:
+        server.initialise()
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -91,6 +91,7 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "obstore": ("recording", "archive", "operate"),
     "pypdfium2": ("materials",),
     "sqlalchemy": ("catalogue",),
+    "zstandard": ("operate.bundle",),
 }
 """Libraries that stand behind one door, so that one room changes when they do."""
 

@@ -121,7 +121,7 @@ async def serve(
     if secrets.new_admin_token:
         print(admin_token_notice(secrets.new_admin_token), file=sys.stderr, flush=True)
     async with contextlib.AsyncExitStack() as stack:
-        catalogue = await Catalogue.open(settings.database)
+        catalogue = await Catalogue.open(settings.database, pool=settings.database_pool)
         stack.push_async_callback(catalogue.close)
         fleet = await _fleet(settings, catalogue, secrets, worker)
         if fleet is not None:

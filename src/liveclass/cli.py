@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from liveclass import __version__
 from liveclass.config import Described, Settings, described, load, misspelt_variables
 from liveclass.errors import LiveclassError, UsageError
-from liveclass.operate import lessons_command, top_command
+from liveclass.operate import lessons_command, store_command, top_command
 from liveclass.operate.client import Refused, Unreachable
 from liveclass.operate.reference import page, shown_default, values
 
@@ -122,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_node_arguments(node)
     node.set_defaults(run=_node)
+    store_command.add_commands(commands, partial(_add_settings, only=store_command.SETTINGS), _settings)
 
     top = commands.add_parser(
         "top",

@@ -70,6 +70,9 @@ class Settings:
     public_url: str = setting("", "URL under which browsers reach the pages; empty: from the request")
     data_dir: Path = setting(Path("data"), "folder for database, recordings, secrets")
     database_url: str = setting("", "SQLAlchemy URL; empty: SQLite in the data folder", secret=True)
+    database_pool: int = setting(
+        5, "connections of each process to a database server at most (PostgreSQL's `max_connections` is 100)", least=1
+    )
     admin_token: str = setting("", "bearer token of the admin API; empty: made at the first start", secret=True)
 
     tls_certificate: Path | None = setting(None, "PEM file with certificate and chain", heading="HTTPS")

@@ -1,24 +1,21 @@
-"""Migrations, and what an operator is told when the database cannot be used."""
+"""What an operator is told when the database cannot be used, and what is particular to SQLite."""
 
 import os
 import shutil
 import sqlite3
 import stat
 from contextlib import closing
-from io import StringIO
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
 
-from liveclass.catalogue.database import alembic_config, connect, migrate, writing
-from liveclass.catalogue.models import Base
+from liveclass.catalogue.database import connect, migrate
+from liveclass.catalogue.rows import LessonRow
 from liveclass.catalogue.store import Catalogue
 from liveclass.errors import UsageError
+
+NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
 
 
 def url_of(path: Path) -> str:
@@ -29,80 +26,6 @@ def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
     """As another program would, past the catalogue."""
     with closing(sqlite3.connect(path)) as database, database:
         return list(database.execute(statement))
-
-
-async def test_the_migrations_make_exactly_the_models_tables(tmp_path: Path) -> None:
-    url = url_of(tmp_path / "x.db")
-    await migrate(url)
-    engine = await connect(url)
-
-    def differences(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        return list(compare_metadata(context, Base.metadata))
-
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
-
-
-async def test_a_missing_migration_would_be_noticed(tmp_path: Path) -> None:
-    """The comparison above can fail: a column that no model has is found."""
-    path = tmp_path / "x.db"
-    await migrate(url_of(path))
-    execute(path, "ALTER TABLE lessons ADD COLUMN mood TEXT")
-    engine = await connect(url_of(path))
-    async with engine.connect() as connection:
-        found = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync), Base.metadata)
-        )
-    assert [difference[0] for difference in found] == ["remove_column"]
-    await engine.dispose()
-
-
-async def test_an_upgrade_keeps_what_is_there(tmp_path: Path) -> None:
-    url = url_of(tmp_path / "x.db")
-    catalogue = await Catalogue.open(url)
-    lesson, tokens = await catalogue.create_lesson("Fractions", "en")
-    await catalogue.close()
-    for _ in range(2):
-        await migrate(url)
-    catalogue = await Catalogue.open(url)
-    assert await catalogue.lesson(lesson.id) == lesson
-    assert await catalogue.role_of(lesson.id, tokens["teacher"]) == "teacher"
-    await catalogue.close()
-
-
-async def test_every_step_can_be_gone_back_and_forth(tmp_path: Path) -> None:
-    url = url_of(tmp_path / "x.db")
-    engine = await connect(url)
-
-    def there_and_back(connection: Connection) -> None:
-        config = alembic_config(connection)
-        command.upgrade(config, "head")
-        command.downgrade(config, "base")
-        command.upgrade(config, "head")
-
-    async with writing(engine).begin() as connection:
-        await connection.run_sync(there_and_back)
-    await engine.dispose()
-    await (await Catalogue.open(url)).close()
-
-
-def test_there_is_one_line_of_migrations() -> None:
-    script = ScriptDirectory.from_config(alembic_config())
-    assert len(script.get_heads()) == 1
-    assert script.get_base() == "0001"
-
-
-def test_the_migrations_are_postgresql_as_well() -> None:
-    config = alembic_config()
-    config.output_buffer = written = StringIO()
-    command.upgrade(config, "head", sql=True)
-    sql = written.getvalue()
-    assert "CREATE TABLE lessons" in sql
-    assert "TIMESTAMP WITH TIME ZONE" in sql
-    assert "BYTEA" in sql
-    assert "ON DELETE CASCADE" in sql
 
 
 async def test_an_upgrade_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
@@ -205,3 +128,25 @@ async def test_a_copy_taken_by_sqlites_backup_is_a_whole_catalogue(tmp_path: Pat
     restored = await Catalogue.open(url_of(tmp_path / "restored.db"))
     assert await restored.lesson(lesson.id) == lesson
     await restored.close()
+
+
+async def test_nothing_of_a_deleted_lesson_is_left_in_the_databases_files(tmp_path: Path) -> None:
+    """Not in free pages, not in half-filled ones, not in the side file; while the server runs."""
+    catalogue = await Catalogue.open(url_of(tmp_path / "x.db"))
+    made = [(await catalogue.create_lesson(f"Lesson-{n:04}-of-Mrs-Li", "en"))[0] for n in range(120)]
+    doomed = [row for n, row in enumerate(made) if n % 3 == 0]
+    for row in doomed:
+        await catalogue.set_state(row.id, "live", NOON)  # rewrites the row
+        await catalogue.put_recording(row.id, state="finished", duration_s=1.0, bytes_=1)
+        await catalogue.rotate(row.id, "teacher")
+
+    def left(rows: list[LessonRow]) -> int:
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return sum(row.title.encode() in content or row.id.encode() in content for row in rows)
+
+    assert left(doomed) == len(doomed), "it can be seen while it is there"
+    for row in doomed:
+        assert await catalogue.delete_lesson(row.id)
+    assert left(doomed) == 0
+    assert left([row for row in made if row not in doomed]) == 80
+    await catalogue.close()

@@ -1,8 +1,10 @@
-"""How the catalogue reaches its database: engines, SQLite's switches, migrations, and errors in plain words.
+"""How the catalogue reaches its database: engines, the switches of each product, migrations, and errors in plain words.
 
 This is the one module that tells SQLite and PostgreSQL apart. It knows no lesson.
 """
 
+import asyncio
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,10 +16,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from liveclass.errors import UsageError
+from liveclass.errors import PeerError, UsageError
+
+log = logging.getLogger(__name__)
 
 ASYNC_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -26,15 +31,33 @@ ASYNC_DRIVERS = {
 }
 """What a URL without a driver means: people paste `postgresql://...` as their provider shows it."""
 
+POOL = 5
+"""Connections that one process holds at most; a request of the catalogue takes about a millisecond."""
+
+ANSWER_S = 5.0
+"""How long a request to a database server may take in all, a connection and a turn in the pool included."""
+
+MIGRATION_TURN_S = 60
+"""How long a node waits while another one migrates."""
+
+IDLE_TRANSACTION_S = 30
+"""After this PostgreSQL ends the transaction of a node that was stopped in its midst and holds others up."""
+
+_MIGRATION_LOCK = 0x6C697665636C6173  # "liveclas": any number that no other program takes
 _WRITES = "liveclass_writes"
 
+_GONE = frozenset({"57P01", "57P02", "57P03", "53300", "55P03", "57014", "25006"})
+"""PostgreSQL's words for "not now": ending, crashed, starting, too many connections, a lock or an answer that took too
+long, and a server that has become a standby."""
 
-async def connect(url: str, *, busy_timeout_s: float = 5.0) -> AsyncEngine:
+
+async def connect(url: str, *, busy_timeout_s: float = 5.0, pool: int = POOL) -> AsyncEngine:
     """An engine whose database has answered once.
 
     Args:
         url: a SQLAlchemy URL; without a driver the asynchronous one is taken.
         busy_timeout_s: seconds to wait for another process that holds an SQLite file.
+        pool: connections to a database server at most; an SQLite file needs no bound.
 
     Raises:
         UsageError: the URL is not understood, or the database does not answer, is locked or damaged.
@@ -43,12 +66,12 @@ async def connect(url: str, *, busy_timeout_s: float = 5.0) -> AsyncEngine:
     lite = parsed.get_backend_name() == "sqlite"
     if lite:
         _prepare_file(parsed)
+    options: dict[str, Any] = {"connect_args": {"timeout": busy_timeout_s}} if lite else _server_options(pool)
     try:
         engine = create_async_engine(
             parsed,
             hide_parameters=True,  # titles of lessons and hashes of tokens do not belong in a log
-            pool_pre_ping=not lite,
-            **({"connect_args": {"timeout": busy_timeout_s}} if lite else {}),
+            **options,
         )
     except ModuleNotFoundError as missing:
         raise UsageError(
@@ -60,7 +83,7 @@ async def connect(url: str, *, busy_timeout_s: float = 5.0) -> AsyncEngine:
         _tune_sqlite(engine)
     try:
         with reported():
-            async with engine.connect() as connection:
+            async with asyncio.timeout(None if lite else ANSWER_S), engine.connect() as connection:
                 if lite:
                     state = (await connection.execute(text("PRAGMA quick_check(1)"))).scalar_one()
                     if state != "ok":
@@ -84,8 +107,34 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(**{_WRITES: True})
 
 
+def is_lite(engine: AsyncEngine) -> bool:
+    """Whether it is an SQLite file rather than a server."""
+    return engine.dialect.name == "sqlite"
+
+
+async def forget_deleted(engine: AsyncEngine) -> None:
+    """Write an SQLite file anew and empty its side file, so that no byte of a deleted row is left.
+
+    `secure_delete` alone is not enough: rows that were moved between pages leave their old bytes behind. Where another
+    program is in the way for long, it happens at the next deletion. PostgreSQL cleans up by itself.
+    """
+    if not is_lite(engine):
+        return
+    with reported():
+        async with engine.connect() as connection:  # past SQLAlchemy, which would begin a transaction
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            try:
+                for step in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                    await (await raw.execute(step)).close()
+            except sqlite3.OperationalError as busy:
+                log.warning("deleted rows are not overwritten yet: %s", busy)
+
+
 async def migrate(url: str, *, busy_timeout_s: float = 5.0) -> None:
     """Bring the database to this version's tables, from any earlier version or from nothing; its data stays.
+
+    Nodes that start together take turns.
 
     Raises:
         UsageError: as `connect`, or the database was made by a newer liveclass.
@@ -101,7 +150,7 @@ async def migrate_engine(engine: AsyncEngine) -> None:
     """As `migrate`, on an engine that is connected already; all steps happen or none."""
     with reported():
         async with writing(engine).begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(set_up)
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -120,17 +169,74 @@ def reported() -> Iterator[None]:
         yield
     except DBAPIError as failure:
         raise UsageError(_words(failure)) from failure
-    except (OSError, SQLAlchemyError) as failure:
+    except (OSError, SQLAlchemyError) as failure:  # TimeoutError is an OSError
         raise UsageError(f"The database does not answer ({type(failure).__name__}): see database_url.") from failure
 
 
-def _upgrade(connection: Connection) -> None:
+@contextmanager
+def answered() -> Iterator[None]:
+    """As `reported`, while the server runs: a database server that is away for a while is a 503, which passes.
+
+    Raises:
+        PeerError: the database server is away, starts, or takes too long (503, ``database_down``).
+        UsageError: any other failure.
+    """
     try:
-        command.upgrade(alembic_config(connection), "head")
+        with reported():
+            yield
+    except UsageError as failure:
+        if _passes(failure.__cause__):
+            raise PeerError("The catalogue is away for a moment.", status=503, code="database_down") from failure
+        raise
+
+
+def set_up(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to a revision, from an older one or from nothing; inside the caller's transaction."""
+    _take_turn(connection)
+    try:
+        command.upgrade(alembic_config(connection), revision)
     except CommandError as unknown:
         raise UsageError(
             "The database was made by a newer version of liveclass: install that version, or restore a backup."
         ) from unknown
+
+
+def _take_turn(connection: Connection) -> None:
+    """Of nodes that start at once one migrates, and the others find it done. SQLite's write lock does the same."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{MIGRATION_TURN_S}s'")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # a large table may take its time
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+
+def _server_options(pool: int) -> dict[str, Any]:
+    """For PostgreSQL: everything bounded on both sides, and a connection that a restart cut is replaced unseen."""
+    return {
+        "pool_pre_ping": True,
+        "pool_size": pool,
+        "max_overflow": 0,
+        "pool_timeout": ANSWER_S,
+        "pool_recycle": 1800,  # firewalls forget a quiet connection after an hour at the least
+        "connect_args": {
+            "timeout": ANSWER_S,
+            "server_settings": {
+                "application_name": "liveclass",
+                "timezone": "UTC",
+                "statement_timeout": f"{ANSWER_S:.0f}s",
+                "lock_timeout": f"{ANSWER_S:.0f}s",
+                "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_S}s",
+            },
+        },
+    }
+
+
+def _passes(failure: BaseException | None) -> bool:
+    """Whether it is a database server's absence, rather than something for the operator to mend."""
+    if isinstance(failure, DBAPIError):
+        if isinstance(failure.orig, sqlite3.Error):
+            return False
+        return failure.connection_invalidated or str(getattr(failure.orig, "sqlstate", "")) in _GONE
+    return isinstance(failure, OSError | PoolTimeout | InterfaceError)
 
 
 def _parse(url: str) -> URL:
@@ -170,6 +276,7 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA journal_mode=WAL")  # readers and the writer do not wait for one another
         cursor.execute("PRAGMA synchronous=FULL")  # a link that was printed survives a power cut
+        cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

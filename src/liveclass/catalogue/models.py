@@ -1,13 +1,14 @@
 """The tables, typed. Every change here needs a new migration beside `migrations/versions/`; a test compares both.
 
-This module knows columns and keys; it refuses to know what a lesson's life looks like (`store`) and which database it
-is (no SQL of one product only).
+This module knows columns and keys; it refuses to know what a lesson's life looks like (`store`) and, but for one
+collation, which database it is.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Float, ForeignKey, Index, LargeBinary, MetaData, String
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -16,6 +17,15 @@ TITLE_LENGTH = 200
 LANGUAGE_LENGTH = 16  # the bound of `lesson.messages.Language`
 WORD_LENGTH = 16
 SHA256_BYTES = 32
+
+
+def _word(length: int) -> String:
+    """Text for programs, compared by its bytes on every database.
+
+    Without that PostgreSQL would sort ids as the system's language does, and an upgrade of the system's C library
+    (another base image) can silently break such an index.
+    """
+    return String(length).with_variant(postgresql.VARCHAR(length, collation="C"), "postgresql")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -54,10 +64,10 @@ class Base(DeclarativeBase):
 class Lesson(Base):
     __tablename__ = "lessons"
 
-    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    id: Mapped[str] = mapped_column(_word(ID_LENGTH), primary_key=True)
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     language: Mapped[str] = mapped_column(String(LANGUAGE_LENGTH))
-    state: Mapped[str] = mapped_column(String(WORD_LENGTH), index=True)
+    state: Mapped[str] = mapped_column(_word(WORD_LENGTH), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
@@ -72,8 +82,8 @@ class Link(Base):
     __tablename__ = "links"
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(SHA256_BYTES), primary_key=True)
-    lesson_id: Mapped[str] = mapped_column(String(ID_LENGTH), ForeignKey("lessons.id", ondelete="CASCADE"), index=True)
-    role: Mapped[str] = mapped_column(String(WORD_LENGTH))
+    lesson_id: Mapped[str] = mapped_column(_word(ID_LENGTH), ForeignKey("lessons.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str] = mapped_column(_word(WORD_LENGTH))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime())
 
@@ -82,10 +92,10 @@ class Recording(Base):
     __tablename__ = "recordings"
 
     lesson_id: Mapped[str] = mapped_column(
-        String(ID_LENGTH), ForeignKey("lessons.id", ondelete="CASCADE"), primary_key=True
+        _word(ID_LENGTH), ForeignKey("lessons.id", ondelete="CASCADE"), primary_key=True
     )
-    state: Mapped[str] = mapped_column(String(WORD_LENGTH))
+    state: Mapped[str] = mapped_column(_word(WORD_LENGTH))
     duration_s: Mapped[float] = mapped_column(Float(53))
     bytes: Mapped[int] = mapped_column(BigInteger)
-    problem: Mapped[str] = mapped_column(String(WORD_LENGTH))
+    problem: Mapped[str] = mapped_column(_word(WORD_LENGTH))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime())

@@ -1,9 +1,11 @@
 """The catalogue: which lessons there are, whose links open them, and what is recorded of each.
 
 One `Catalogue` serves a process. It knows the life of a lesson (`TRANSITIONS`) and keeps of every token its hash alone;
-it refuses to know HTTP, media and files. Each call is one transaction, done when it returns.
+it refuses to know HTTP, media and files. Each call is one transaction, done when it returns. A database server that is
+away makes any call a `PeerError` (503, ``database_down``) within seconds.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -16,7 +18,16 @@ from typing import Self, cast, get_args
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from liveclass.catalogue.database import connect, migrate_engine, reported, writing
+from liveclass.catalogue.database import (
+    ANSWER_S,
+    POOL,
+    answered,
+    connect,
+    forget_deleted,
+    is_lite,
+    migrate_engine,
+    writing,
+)
 from liveclass.catalogue.models import ID_LENGTH, LANGUAGE_LENGTH, TITLE_LENGTH, WORD_LENGTH, Lesson, Link, Recording
 from liveclass.catalogue.rows import LINK_ROLES, LessonRow, LinkRole, RecordingRow
 from liveclass.errors import PeerError, UsageError
@@ -46,21 +57,23 @@ class Catalogue:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._limit_s = None if is_lite(engine) else ANSWER_S
         self._reading = async_sessionmaker(engine, expire_on_commit=False)
         self._writing = async_sessionmaker(writing(engine), expire_on_commit=False)
 
     @classmethod
-    async def open(cls, url: str, *, busy_timeout_s: float = 5.0) -> Self:
+    async def open(cls, url: str, *, busy_timeout_s: float = 5.0, pool: int = POOL) -> Self:
         """Connect, bring the tables to this version (`migrate`), and be ready.
 
         Args:
             url: a SQLAlchemy URL, ``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://...``.
             busy_timeout_s: seconds to wait for another process that holds an SQLite file.
+            pool: connections to a database server at most.
 
         Raises:
             UsageError: the database cannot be reached, is locked, damaged, or was made by a newer liveclass.
         """
-        engine = await connect(url, busy_timeout_s=busy_timeout_s)
+        engine = await connect(url, busy_timeout_s=busy_timeout_s, pool=pool)
         try:
             await migrate_engine(engine)
         except BaseException:
@@ -185,7 +198,8 @@ class Catalogue:
             await session.execute(delete(Link).where(Link.lesson_id == lesson_id))
             await session.execute(delete(Recording).where(Recording.lesson_id == lesson_id))
             await session.execute(delete(Lesson).where(Lesson.id == lesson_id))
-            return True
+        await forget_deleted(self._engine)
+        return True
 
     async def role_of(self, lesson_id: str, token: str) -> LinkRole | None:
         """What the holder of this token is in this lesson; None when it opens nothing (wrong, revoked, other lesson).
@@ -284,7 +298,8 @@ class Catalogue:
         """Ask the database for nothing, to see whether it answers.
 
         Raises:
-            UsageError: it does not.
+            PeerError: a database server does not (503).
+            UsageError: an SQLite file does not.
         """
         async with self._read() as session:
             await session.execute(select(1))
@@ -297,14 +312,14 @@ class Catalogue:
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncSession]:
-        with reported():
-            async with self._reading() as session:
+        with answered():
+            async with asyncio.timeout(self._limit_s), self._reading() as session:
                 yield session
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncSession]:
-        with reported():
-            async with self._writing() as session, session.begin():
+        with answered():
+            async with asyncio.timeout(self._limit_s), self._writing() as session, session.begin():
                 yield session
 
 
