@@ -49,7 +49,7 @@ def test_a_store_that_speaks_s3_takes_large_and_small_files(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anyone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
-    large = next((old.data_dir / "recordings").rglob("*.m4s")).with_name("main-000002.m4s")
+    large = next((old.data_dir / "recordings").glob("*/journal.jsonl")).with_name("main-000002.m4s")
     large.write_bytes(b"0123456789abcdef" * 1_250_000)  # goes up in parts
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
