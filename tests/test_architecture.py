@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"relay"}),
     frozenset({"recording", "materials"}),
     frozenset({"catalogue"}),
-    frozenset({"operate"}),
+    frozenset({"operate", "archive"}),
     frozenset({"cluster"}),
     frozenset({"server"}),
     frozenset({"app"}),
@@ -35,6 +35,7 @@ know each other. The empty name is `liveclass/__init__.py`, which holds the vers
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 
 NARROW: dict[str, frozenset[str]] = {
+    "archive": frozenset({"", "errors"}),
     "cluster": frozenset({"", "errors", "config"}),
     "recording": frozenset({"", "errors", "rtp", "relay.source"}),
     "materials": frozenset({"", "errors", "lesson.events"}),
@@ -52,14 +53,18 @@ PURE = (
     "transport.framing",
     "transport.turn",
     "transport.counters",
+    "transport.pull",
     "relay.ladder",
     "relay.layers",
     "relay.shape",
     "relay.source",
     "relay.ports",
+    "archive.model",
+    "relay.cast",
     "cluster.ledger",
     "cluster.model",
     "cluster.placement",
+    "cluster.spread",
     "cluster.tenure",
 )
 """Prefixes of modules that take bytes and `now` and return values and deadlines."""

@@ -7,37 +7,56 @@ which parts start and end.
 import asyncio
 import contextlib
 import gc
+import hmac
 import logging
 import signal
+import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 from aiohttp import web
 
+from liveclass.archive import retention
+from liveclass.archive.model import ArchiveOptions
+from liveclass.archive.service import Archive
+from liveclass.archive.store import Store
 from liveclass.catalogue.store import Catalogue
+from liveclass.cluster.directory import Directory
+from liveclass.cluster.model import NodeId
+from liveclass.cluster.opening import open_directory
+from liveclass.cluster.placement import pick
 from liveclass.config import Settings, items
 from liveclass.errors import UsageError
 from liveclass.materials.model import MaterialsOptions
 from liveclass.materials.service import Materials
 from liveclass.operate import certificates, logs
 from liveclass.operate.secrets import Secrets, admin_token_notice
-from liveclass.recording.model import RecordingOptions
+from liveclass.operate.workers import Supervisor, Worker, same_command
+from liveclass.recording.model import RecordingOptions, RecordingStatus
 from liveclass.recording.service import Recordings
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.server.app import RUNNER, Services, build_app
+from liveclass.server.fleet import Fleet
+from liveclass.server.internal import Inner, NodeKey
 from liveclass.server.lessons import Lessons
 from liveclass.server.listen import SharedPort, media_port
 from liveclass.server.turn import ice_servers
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.tcp import listening
 
 log = logging.getLogger(__name__)
 
 STATIC_DIR = Path(__file__).parent / "web"
+
+MOVE_S = 10.0
+"""How long lessons may take to move to other nodes, beyond what a running one is waited for."""
 
 DRAIN_LOOK_S = 0.1
 """How often the end of the last lesson is looked for while the server drains."""
@@ -47,6 +66,9 @@ RECORDING_TICK_S = 0.15
 
 CERTIFICATE_S = 6 * 3600.0
 """How often certificate files are read again: renewals come weeks before the old one ends."""
+
+RETENTION_S = 3600.0
+"""How often recordings that have been kept long enough are looked for."""
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """Packets are freed by reference count; the cycle collector would only pause the fan-out, several times a second."""
@@ -74,17 +96,26 @@ class Running:
         return {"id": lesson.id, **links}
 
 
-async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None]] | None = None) -> None:
+async def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[Running], Awaitable[None]] | None = None,
+    worker: Worker | None = None,
+) -> None:
     """Run a server until SIGTERM or SIGINT; the first drains, a second ends at once.
 
     Args:
         ready: called once it answers.
+        worker: what this process is among its siblings; None: it is the only one of this data folder.
 
     Raises:
         UsageError: a port, file or setting does not allow it to start.
     """
     loop = asyncio.get_running_loop()
     stop = _stop_on_signals(loop)
+    if worker is not None:
+        settings = settings_of(settings, worker)
+        loop.add_reader(worker.life, _orphaned, loop, worker.life, stop)
     tls = certificates.ssl_context(settings)
     secrets = Secrets.open(settings.data_dir, settings.admin_token)
     if secrets.new_admin_token:
@@ -92,6 +123,10 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
     async with contextlib.AsyncExitStack() as stack:
         catalogue = await Catalogue.open(settings.database, pool=settings.database_pool)
         stack.push_async_callback(catalogue.close)
+        fleet = await _fleet(settings, catalogue, secrets, worker)
+        if fleet is not None:
+            stack.push_async_callback(fleet.close)
+        signing_key = _key(settings, secrets, "media tokens")
         endpoint = Endpoint(
             Identity.generate(time.time()),
             timeout_s=settings.session_timeout_s,
@@ -108,15 +143,30 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             catalogue=catalogue,
             snapshot_dir=settings.data_dir / "lessons",
             timeline_dir=settings.data_dir / "timelines",
-            signing_key=secrets.derive("media tokens"),
+            signing_key=signing_key,
             monotonic=time.monotonic,
             wall=time.time,
             ice_servers=lambda who: ice_servers(settings, time.time(), who),
+            tenancy=fleet,
         )
         plane = Plane(endpoint, lessons, _plane_options(settings), on_join=lessons.joined)
+        archive = _open_archive(settings)
+
+        def recording_changed(lesson_id: str, status: RecordingStatus) -> None:
+            lessons.recording_changed(lesson_id, status)
+            if archive is not None:
+                archive.touched(lesson_id)
+
         recordings = Recordings(
-            settings.data_dir / "recordings", _recording_options(settings), lessons.recording_changed
+            settings.data_dir / "recordings",
+            _recording_options(settings),
+            recording_changed,
+            recover_all=fleet is None,
+            archived=archive is not None,
         )
+        if archive is not None:
+            # Ended after the recordings, so that what they close at last is put into the store.
+            stack.push_async_callback(archive.close)
         await recordings.start()
         stack.push_async_callback(recordings.close)
         materials = Materials(
@@ -125,9 +175,14 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             lessons.materials_changed,
             lessons.materials_changed,
         )
-        lessons.attach(plane, recordings, materials)
-        await materials.start()
+        lessons.attach(plane, recordings, materials, archive)
+        if fleet is None:
+            await materials.start()
+        else:
+            fleet.attach(lessons)
         stack.push_async_callback(materials.close)
+        if archive is not None:
+            await archive.start()
         services = Services(
             settings=settings,
             catalogue=catalogue,
@@ -135,24 +190,35 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
             recordings=recordings,
             materials=materials,
             lessons=lessons,
-            signing_key=secrets.derive("media tokens"),
+            signing_key=signing_key,
             is_admin=lambda token: secrets.is_admin(token, time.time()),
             static_dir=STATIC_DIR,
             monotonic=time.monotonic,
             wall=time.time,
+            archive=archive,
             relay_stats=plane.stats,
+            fleet=fleet,
         )
         runner = web.AppRunner(build_app(services), **RUNNER, shutdown_timeout=3.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         ticking = asyncio.create_task(_tick(recordings))
         stack.push_async_callback(_cancel, ticking)
+        if settings.retention_days:
+            retaining = asyncio.create_task(
+                _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet)
+            )
+            stack.push_async_callback(_cancel, retaining)
         if tls is not None:
             renewing = asyncio.create_task(_renew(tls, settings))
             stack.push_async_callback(_cancel, renewing)
         await lessons.start()
-        await _complete(recordings, catalogue)
-        shared = _pages_port(runner, endpoint, settings, tls)
+        if fleet is None:
+            await _complete(recordings, catalogue)
+        else:
+            await fleet.inner.listen(runner)
+            await fleet.start()
+        shared = _pages_port(runner, endpoint, settings, tls, worker)
         stack.push_async_callback(shared.close)
         gc.collect()
         gc.freeze()
@@ -162,10 +228,15 @@ async def serve(settings: Settings, *, ready: Callable[[Running], Awaitable[None
         if ready is not None:
             await ready(running)
         await stop.wait()
-        await _drain(lessons, settings.drain_s, stop)
+        await _drain(lessons, fleet, settings.drain_s, stop)
 
 
-def run(settings: Settings, *, ready: Callable[[Running], Awaitable[None]] | None = None) -> None:
+def run(
+    settings: Settings,
+    *,
+    ready: Callable[[Running], Awaitable[None]] | None = None,
+    worker: Worker | None = None,
+) -> None:
     """`serve` in an event loop of its own, uvloop where there is one."""
     logs.configure(settings.log_level, settings.log_format)
     try:
@@ -175,7 +246,7 @@ def run(settings: Settings, *, ready: Callable[[Running], Awaitable[None]] | Non
     except ImportError:
         factory = None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(settings, ready=ready))
+        runner.run(serve(settings, ready=ready, worker=worker))
 
 
 class _Stop:
@@ -210,12 +281,128 @@ def _stop_on_signals(loop: asyncio.AbstractEventLoop) -> _Stop:
     return stop
 
 
-async def _drain(lessons: Lessons, limit_s: float, stop: _Stop) -> None:
-    """Start no new lesson, and wait for the running ones; whoever is left finds them again after the restart."""
+async def _drain(lessons: Lessons, fleet: Fleet | None, limit_s: float, stop: _Stop) -> None:
+    """Start no new lesson, move the running ones to other nodes, and wait for those that nobody can take; whoever is
+    left finds them again after the restart."""
     lessons.drain()
     deadline = time.monotonic() + limit_s
+    if fleet is not None:
+        moving = asyncio.create_task(fleet.drain())
+        while not moving.done() and not stop.urgent and time.monotonic() < deadline + MOVE_S:
+            await stop.hurried(DRAIN_LOOK_S)
+        await _cancel(moving)
     while lessons.live_count and not stop.urgent and (left_s := deadline - time.monotonic()) > 0:
         await stop.hurried(min(left_s, DRAIN_LOOK_S))
+
+
+def settings_of(settings: Settings, worker: Worker) -> Settings:
+    """The settings as they are for one of several workers: ports of its own, where they are numbered."""
+    return replace(
+        settings,
+        udp_port=settings.udp_port and settings.udp_port + worker.index,
+        node_port=settings.node_port and settings.node_port + worker.index,
+    )
+
+
+def _orphaned(loop: asyncio.AbstractEventLoop, life: int, stop: _Stop) -> None:
+    """The supervisor is gone: this process ends as if told to."""
+    loop.remove_reader(life)
+    stop.signal()
+
+
+def _key(settings: Settings, secrets: Secrets, purpose: str) -> bytes:
+    """A key for that purpose: the same on all nodes where they share a secret, else this data folder's."""
+    if settings.fleet_key:
+        return hmac.digest(settings.fleet_key.encode(), purpose.encode() + b"\x01", "sha256")
+    return secrets.derive(purpose)
+
+
+def node_key(settings: Settings, secrets: Secrets) -> NodeKey:
+    """By which nodes know each other."""
+    return NodeKey(_key(settings, secrets, "nodes"), time.time)
+
+
+async def _fleet(settings: Settings, catalogue: Catalogue, secrets: Secrets, worker: Worker | None) -> Fleet | None:
+    """This process as a node; None where there is no other."""
+    if worker is None and not settings.redis_url:
+        return None
+    key = node_key(settings, secrets)
+    inner = Inner(key)
+    inner.open(settings.node_host, settings.node_port)
+    index, boot = (0, token_hex(4)) if worker is None else (worker.index, worker.boot)
+    name = node_name(settings)
+    return Fleet(
+        settings,
+        directory_of(settings),
+        catalogue,
+        inner,
+        key,
+        node=node_id(name, index, boot),
+        name=name if settings.workers == 1 else f"{name}-{index}",
+        boot=boot,
+        pick=pick,
+    )
+
+
+def node_name(settings: Settings) -> str:
+    """What this machine is called in the fleet."""
+    return settings.node_name or socket.gethostname()
+
+
+def node_id(name: str, index: int, boot: str) -> str:
+    """The id of a process as a node, known to its supervisor too."""
+    return f"{name}-{index}-{boot}"
+
+
+def directory_of(settings: Settings) -> Directory:
+    """Where the nodes tell who owns what: Redis, or a file of this machine's workers."""
+    return open_directory(settings.redis_url, settings.fleet_prefix, settings.data_dir / "cluster.db")
+
+
+async def supervise(settings: Settings, argv: Sequence[str], lock: int, ready: Callable[[str], None]) -> int:
+    """Run `settings.workers` processes of this command until SIGTERM or SIGINT.
+
+    Args:
+        argv: the command, after the program's name.
+        lock: descriptor by which the data folder is held.
+        ready: told the URL of the pages once the port is open.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        UsageError: a port, file or setting does not allow it to start.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    # What only one of them should do, and what shows at once that a setting is wrong.
+    certificates.ssl_context(settings)
+    secrets = Secrets.open(settings.data_dir, settings.admin_token)
+    if secrets.new_admin_token:
+        print(admin_token_notice(secrets.new_admin_token), file=sys.stderr, flush=True)
+    await (await Catalogue.open(settings.database)).close()
+    try:
+        sockets = listening(settings.host, settings.port)
+    except OSError as error:
+        raise UsageError(
+            f"TCP port {settings.port} on {settings.host} cannot be opened ({error.strerror}); "
+            "choose another with --port."
+        ) from error
+    directory = directory_of(settings)
+    name = node_name(settings)
+
+    async def gone(worker: Worker) -> None:
+        await directory.forget_node(NodeId(node_id(name, worker.index, worker.boot)))
+
+    supervisor = Supervisor(
+        settings.workers, same_command(argv), sockets, gone=gone, keep=[lock], drain_s=settings.drain_s
+    )
+    ready(_url_at(settings, *sockets[0].getsockname()[:2]))
+    try:
+        return await supervisor.run()
+    finally:
+        for sock in sockets:
+            sock.close()
+        await directory.close()
 
 
 async def _complete(recordings: Recordings, catalogue: Catalogue) -> None:
@@ -226,6 +413,59 @@ async def _complete(recordings: Recordings, catalogue: Catalogue) -> None:
             log.warning("a recording belongs to no lesson and is left alone lesson=%s", lesson_id)
         elif lesson.state == "ended":
             await recordings.finish(lesson_id)
+
+
+def _open_archive(settings: Settings) -> Archive | None:
+    """Where files of lessons are kept beside the data folder; None: nowhere."""
+    if not settings.store_url:
+        return None
+    store = Store.open(
+        settings.store_url,
+        endpoint=settings.store_endpoint,
+        region=settings.store_region,
+        key_id=settings.store_key_id,
+        key_secret=settings.store_key_secret,
+    )
+    options = ArchiveOptions(
+        parallel=settings.store_parallel,
+        cache_bytes=settings.store_cache_bytes,
+        signed_s=settings.store_signed_s,
+        redirect=settings.store_redirect,
+        round_s=settings.store_round_s,
+    )
+    return Archive(store, settings.data_dir, options, alone=settings.workers == 1 and not settings.redis_url)
+
+
+async def _retain(
+    days: int,
+    catalogue: Catalogue,
+    recordings: Recordings,
+    lessons: Lessons,
+    archive: Archive | None,
+    fleet: Fleet | None,
+) -> None:
+    """Delete recordings that have been kept for long enough, for ever; in a fleet, those of this node's lessons."""
+
+    async def delete(lesson_id: str) -> bool:
+        known = await catalogue.recording(lesson_id)
+        if known is None or known.state == "off" or (fleet is not None and (await fleet.find(lesson_id)).url):
+            return False
+        await recordings.delete(lesson_id)
+        if archive is not None:
+            await archive.delete(lesson_id, recording_only=True)
+        # Last: what was broken off is found again.
+        await catalogue.put_recording(lesson_id, state="off", duration_s=0.0, bytes_=0)
+        lessons.recording_changed(lesson_id, RecordingStatus())
+        return True
+
+    while True:
+        try:
+            count = await retention.sweep(datetime.now(UTC), days, catalogue.lessons, delete)
+            if count:
+                log.info("recordings deleted after %d days: %d", days, count)
+        except Exception:
+            log.exception("recordings that are old enough could not be deleted; tried again later")
+        await asyncio.sleep(RETENTION_S)
 
 
 async def _tick(recordings: Recordings) -> None:
@@ -296,24 +536,34 @@ def _materials_options(settings: Settings) -> MaterialsOptions:
 
 
 def _pages_port(
-    runner: web.AppRunner, endpoint: Endpoint, settings: Settings, tls: ssl.SSLContext | None
+    runner: web.AppRunner,
+    endpoint: Endpoint,
+    settings: Settings,
+    tls: ssl.SSLContext | None,
+    worker: Worker | None,
 ) -> SharedPort:
-    """Open the port of pages and API, which takes media over TCP too."""
+    """Open the port of pages and API, which takes media over TCP too, unless others answer it as well: a connection
+    of media must reach the very process that has its session."""
     assert runner.server is not None
-    shared = SharedPort(runner.server, endpoint.tcp.adopt if settings.media_tcp else None, tls=tls)
-    shared.open(settings.host, settings.port)
+    alone = worker is None or not worker.sockets
+    shared = SharedPort(runner.server, endpoint.tcp.adopt if settings.media_tcp and alone else None, tls=tls)
+    shared.open(settings.host, settings.port, () if worker is None else worker.sockets)
     number = media_port(settings, shared.port)
-    if number:
+    if number and alone:
         # First: firewalls that let one port through let this one through, or there would be no page.
         endpoint.tcp_ports.insert(0, number)
     return shared
 
 
 def _url(settings: Settings, shared: SharedPort) -> str:
+    return _url_at(settings, *shared.addresses[0][:2])
+
+
+def _url_at(settings: Settings, host: str, port: int) -> str:
+    """Of the pages, at an address of this machine."""
     if settings.public_url:
         return settings.public_url.rstrip("/")
     scheme = "https" if settings.tls_certificate or settings.tls_self_signed else "http"
-    host, port = shared.addresses[0][:2]
     if host in {"0.0.0.0", "::"}:  # noqa: S104
         host = "localhost"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -22,19 +22,23 @@ from typing import TYPE_CHECKING
 
 from liveclass import __version__
 from liveclass.config import Described, Settings, described, load, misspelt_variables
-from liveclass.errors import LiveclassError
+from liveclass.errors import LiveclassError, UsageError
 from liveclass.operate import lessons_command, store_command, top_command
 from liveclass.operate.client import Refused, Unreachable
 from liveclass.operate.reference import page, shown_default, values
 
 if TYPE_CHECKING:
     from liveclass.app import Running
+    from liveclass.operate.workers import Worker
 
 EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_SERVER = 3
 EXIT_INTERRUPTED = 130
+
+NODE_SETTINGS = ("data_dir", "redis_url", "fleet_prefix", "fleet_key")
+"""The settings that say where a fleet's directory is, and by what a node believes whoever asks."""
 
 DEMONSTRATION = {"zh": "演示课"}  # by language; English for all others
 OTHER_DEMONSTRATION = "Demonstration lesson"
@@ -113,6 +117,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     store_command.add_commands(commands, partial(_add_settings, only=store_command.SETTINGS), _settings)
 
+    node = commands.add_parser(
+        "node",
+        help="list the nodes of a fleet; have one move its lessons to others",
+        description="The nodes of a fleet: list them, or have one move its lessons away before it is stopped.",
+    )
+    _add_node_arguments(node)
+    node.set_defaults(run=_node)
+
     top = commands.add_parser(
         "top",
         help="show nodes, lessons, rooms and rates in the terminal, live",
@@ -173,17 +185,23 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from liveclass.operate.workers import worker_of
+
     settings = _settings(arguments)
 
-    async def show(running: "Running") -> None:
+    def show(url: str) -> None:
         from liveclass.operate.certificates import BROWSER_WARNING
 
         if settings.tls_self_signed and settings.tls_certificate is None:
-            print(
-                f"\n  Open {running.url}\n\n" + "".join(f"  {line}\n" for line in wrap(BROWSER_WARNING, 74)), flush=True
-            )
+            print(f"\n  Open {url}\n\n" + "".join(f"  {line}\n" for line in wrap(BROWSER_WARNING, 74)), flush=True)
 
-    return _run_server(settings, show)
+    async def ready(running: "Running") -> None:
+        show(running.url)
+
+    worker = worker_of(os.environ)
+    if worker is not None:
+        return _run_worker(settings, worker)
+    return _run_workers(settings, show) if settings.workers > 1 else _run_server(settings, ready)
 
 
 def _run_server(settings: Settings, ready: "Callable[[Running], Awaitable[None]] | None" = None) -> int:
@@ -193,6 +211,50 @@ def _run_server(settings: Settings, ready: "Callable[[Running], Awaitable[None]]
     with held(settings.data_dir):
         run(settings, ready=ready)
     return EXIT_DONE
+
+
+def _run_worker(settings: Settings, worker: "Worker") -> int:
+    """One of several; the supervisor holds the data folder."""
+    from liveclass.app import run
+
+    run(settings, worker=worker)
+    return EXIT_DONE
+
+
+def _run_workers(settings: Settings, show: Callable[[str], None]) -> int:
+    import asyncio
+
+    from liveclass.app import supervise
+    from liveclass.operate.lock import held
+
+    with held(settings.data_dir) as lock:
+        return asyncio.run(supervise(settings, sys.argv[1:], lock, show))
+
+
+def _add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", dest="action", metavar="ACTION", required=True)
+    listing = commands.add_parser("list", help="the nodes that are there now, and what they carry")
+    listing.add_argument("--json", action="store_true", help="print the list as JSON")
+    drain = commands.add_parser("drain", help="have a node take no more lessons, and move those that it has to others")
+    drain.add_argument("node", help="its id or name, or the name of a machine for all its workers")
+    drain.add_argument("--wait", type=float, default=0.0, metavar="S", help="wait so long until it has no lesson [0]")
+    for command in (listing, drain):
+        _add_settings(command, only=NODE_SETTINGS)
+
+
+def _node(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from liveclass.app import directory_of, node_key
+    from liveclass.operate.secrets import Secrets
+    from liveclass.server import node_command
+
+    settings = _settings(arguments)
+    secrets = Secrets.read_key(settings.data_dir)
+    if secrets is None and not settings.fleet_key:
+        raise UsageError(f"data_dir: {settings.data_dir} is no folder of a server that runs here; give its --data-dir")
+    key = node_key(settings, secrets or Secrets(b"", None))
+    return asyncio.run(node_command.run(arguments, directory_of(settings), key))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

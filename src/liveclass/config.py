@@ -258,6 +258,33 @@ class Settings:
     )
     lease_s: float = setting(3.0, "how long a node that says nothing keeps its lessons", unit="s", least=0.5, most=60)
 
+    store_url: str = setting(
+        "",
+        "where files of lessons are kept beside the data folder: s3://bucket/prefix or file:///folder; empty: nowhere",
+        secret=True,
+        heading="Stores",
+    )
+    store_endpoint: str = setting(
+        "", "URL of an S3-compatible store, such as https://minio.example.org:9000; empty: Amazon's"
+    )
+    store_region: str = setting("", "region of the bucket; empty: us-east-1, which most compatible stores take")
+    store_key_id: str = setting("", "name of the key to the bucket; empty: from the environment or the machine's role")
+    store_key_secret: str = setting("", "the key itself", secret=True)
+    store_redirect: bool = setting(
+        False, "send replays to the store by signed addresses that expire, instead of through this server"
+    )
+    store_signed_s: float = setting(900.0, "how long such an address holds", unit="s", least=60, most=86_400)
+    store_parallel: int = setting(4, "transfers at a time, in each direction", least=1, most=64)
+    store_cache_bytes: int = setting(
+        1024 * 1024 * 1024, "copies on this disk of files that were read from the store", unit="bytes", least=0
+    )
+    store_round_s: float = setting(
+        1.0, "how often what a lesson has grown by is put into the store", unit="s", least=0.2, most=600
+    )
+    retention_days: int = setting(
+        0, "recordings are deleted so many days after the end of their lesson; 0: never", least=0, most=36_500
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "least severity that is logged", heading="Operation"
     )
@@ -487,6 +514,7 @@ def _check(settings: Settings) -> None:
             raise UsageError(f"turn_urls: expected URLs such as turn:turn.example.org:3478, got {url!r}")
     if settings.redis_url and urlsplit(settings.redis_url).scheme not in {"redis", "rediss", "unix"}:
         raise UsageError("redis_url: expected a URL such as redis://10.0.0.3:6379/0")
+    _check_store(settings)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", settings.fleet_prefix):
         raise UsageError("fleet_prefix: expected up to 32 letters, digits, - and _")
     for name in ("admin_token", "metrics_token", "turn_secret", "fleet_key"):
@@ -507,6 +535,17 @@ def _check(settings: Settings) -> None:
     language = settings.default_language
     if not 1 <= len(language) <= 16 or not language.replace("-", "").isalnum() or not language.isascii():
         raise UsageError("default_language: expected a language tag such as zh-CN or en")
+
+
+def _check_store(settings: Settings) -> None:
+    url = urlsplit(settings.store_url)
+    local = url.scheme == "file" and url.path.startswith("/") and not url.netloc
+    if settings.store_url and not local and (url.scheme != "s3" or not url.hostname or "@" in url.netloc):
+        raise UsageError("store_url: expected a URL such as s3://bucket/prefix or file:///srv/liveclass")
+    if settings.store_endpoint:
+        _check_url("store_endpoint", settings.store_endpoint, "https://minio.example.org:9000")
+    if bool(settings.store_key_id) != bool(settings.store_key_secret):
+        raise UsageError("store_key_id and store_key_secret: expected both or neither")
 
 
 def _parsed(name: str, expected: str, text: str, parse: Any) -> None:

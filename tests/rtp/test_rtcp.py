@@ -74,14 +74,21 @@ def test_short_messages_survive_the_wire() -> None:
     assert rtcp.parse(fir) == [rtcp.Fir(1, ((7, 9), (8, 10)))]
 
 
+def test_an_application_packet_comes_as_it_was_built() -> None:
+    built = rtcp.build_application(1, 7, b"name", b"12345678")
+    assert built == bytes.fromhex("87cc0004 00000001 6e616d65 3132333435363738")
+    assert rtcp.parse(built) == [rtcp.Application(1, 7, b"name", b"12345678")]
+    for wrong in ((1, 7, b"nam", b""), (1, 7, b"name", b"123"), (1, 32, b"name", b"")):
+        with pytest.raises(ValueError, match="application"):
+            rtcp.build_application(*wrong)
+
+
 def test_unknown_types_are_skipped_within_a_compound_packet() -> None:
-    app = bytes.fromhex("80cc0002 00000001 6e616d65")
     extended_report = bytes.fromhex("80cf0001 00000001")
     unknown_feedback = bytes.fromhex("9ecd0002 00000001 00000002") + bytes.fromhex("9ece0002 00000001 00000002")
     compound = (
         rtcp.build_receiver_report(1)
         + rtcp.build_sdes(1, "x")
-        + app
         + extended_report
         + unknown_feedback
         + rtcp.build_pli(1, 2)

@@ -4,7 +4,8 @@ Clocks are set by the test. Knows no single test.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from liveclass.catalogue.store import Catalogue
+from liveclass.cluster.directory import Directory
+from liveclass.cluster.model import NodeId, NodeInfo
+from liveclass.cluster.peers import Pick
 from liveclass.config import Settings
 from liveclass.errors import PeerError
 from liveclass.materials.model import MaterialsOptions
@@ -25,12 +29,15 @@ from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
 from liveclass.relay.ports import Answer, CloseReason, Direction, MediaListener, Person, Rung
 from liveclass.relay.source import Sink, SourceHandle, SourceInfo, SourceKind
 from liveclass.server.app import RUNNER, Services, build_app
+from liveclass.server.fleet import Fleet
+from liveclass.server.internal import Inner, NodeKey
 from liveclass.server.lessons import Lessons
 from liveclass.server.welcome import IceServers
 
 ADMIN = "an-admin-token-for-tests-only"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN}"}
 SIGNING_KEY = b"k" * 32
+FLEET_KEY = b"f" * 32
 
 OFFER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n"
 
@@ -173,7 +180,28 @@ class FakeRecordings:
     begun: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    adopted: dict[str, int] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    doubted: set[str] = field(default_factory=set)
+    rested: list[str] = field(default_factory=list)
     broken: bool = False
+
+    async def adopt(self, lesson_id: str, fence: int) -> None:
+        self.adopted[lesson_id] = fence
+
+    def drop(self, lesson_id: str) -> None:
+        self.dropped.append(lesson_id)
+        self.adopted.pop(lesson_id, None)
+        self.statuses.pop(lesson_id, None)
+
+    async def rest(self, lesson_id: str) -> None:
+        self.rested.append(lesson_id)
+
+    def doubt(self, lesson_id: str, on: bool) -> None:
+        (self.doubted.add if on else self.doubted.discard)(lesson_id)
+
+    def unfinished(self) -> Sequence[str]:
+        return [lesson for lesson, status in self.statuses.items() if status.state == "stopped"]
 
     def begin(self, lesson_id: str, now: float, wall: float) -> Sink:
         if self.broken:
@@ -270,6 +298,7 @@ class Stage:
     clock: Clock
     settings: Settings
     services: Services
+    fleet: Fleet | None = None
 
     async def lesson(self, title: str = "分数", **more: Any) -> dict[str, Any]:
         """A new lesson, as the API answers."""
@@ -315,8 +344,16 @@ class Stage:
     async def close(self) -> None:
         await self.client.close()
         await self.lessons.close()
+        if self.fleet is not None:
+            await self.fleet.close()
         await self.materials.close()
         await self.catalogue.close()
+
+
+def first(nodes: Sequence[NodeInfo], lesson: str, *, but: Collection[NodeId] = ()) -> NodeInfo | None:
+    """Placement for tests: the first by name that may be asked."""
+    found = sorted((one for one in nodes if one.id not in but and not one.draining), key=lambda one: one.id)
+    return found[0] if found else None
 
 
 def some_figures() -> Mapping[str, float | int]:
@@ -331,13 +368,26 @@ async def build(
     static_dir: Path | None = None,
     relay_stats: Callable[[], Mapping[str, float | int]] = some_figures,
     ice_servers: IceServers = lambda _who: (),
+    directory: Directory | None = None,
+    node: str = "",
+    pick: Pick = first,
     **settings: Any,
 ) -> Stage:
-    """A server on the data of `folder`; one built later on the same folder is that server after a restart."""
+    """A server on the data of `folder`; one built later on the same folder is that server after a restart.
+
+    Args:
+        directory: makes it a node of that fleet, called `node`; its claims run by the real clock.
+    """
     clock = clock or Clock()
     settings.setdefault("posts_per_s", 10_000.0)
     values = Settings(data_dir=folder, **settings)
     catalogue = await Catalogue.open(f"sqlite+aiosqlite:///{folder / 'test.db'}")
+    fleet: Fleet | None = None
+    if directory is not None:
+        key = NodeKey(FLEET_KEY, time.time)
+        inner = Inner(key)
+        inner.open("127.0.0.1", 0)
+        fleet = Fleet(values, directory, catalogue, inner, key, node=node, name=node, boot="", pick=pick)
     lessons = Lessons(
         settings=values,
         catalogue=catalogue,
@@ -347,6 +397,7 @@ async def build(
         monotonic=clock.monotonic,
         wall=clock.wall,
         ice_servers=ice_servers,
+        tenancy=fleet,
     )
     media, recordings = FakeMedia(lessons), FakeRecordings()
     materials = Materials(
@@ -356,7 +407,10 @@ async def build(
         lessons.materials_changed,
     )
     lessons.attach(media, recordings, materials)
-    await materials.start()
+    if fleet is None:
+        await materials.start()
+    else:
+        fleet.attach(lessons)
     await lessons.start()
     services = Services(
         settings=values,
@@ -371,12 +425,17 @@ async def build(
         monotonic=clock.monotonic,
         wall=clock.wall,
         relay_stats=relay_stats,
+        fleet=fleet,
     )
     server = TestServer(build_app(services))
     await server.start_server(**RUNNER)
+    if fleet is not None:
+        assert server.runner is not None
+        await fleet.inner.listen(server.runner)
+        await fleet.start()
     client: Client = TestClient(server)
     await client.start_server()
-    return Stage(client, lessons, media, recordings, materials, catalogue, clock, values, services)
+    return Stage(client, lessons, media, recordings, materials, catalogue, clock, values, services, fleet)
 
 
 def participants(members: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -234,6 +234,8 @@ class Welcome(Struct, frozen=True, tag="welcome"):
             end; empty where nothing is recorded.
         ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
         ice_servers: for networks that let no UDP through; empty where the server has none.
+        owner: which process has the lesson, as the answer to an offer says in `Liveclass-Owner`: media sessions of
+            another one are gone.
     """
 
     you: str
@@ -249,6 +251,7 @@ class Welcome(Struct, frozen=True, tag="welcome"):
     catchup_url: str = ""
     ice_servers: list[IceServer] = []
     ended_at_ms: int | None = None
+    owner: str = ""
 
 
 class LessonChanged(Struct, frozen=True, tag="lesson_changed"):

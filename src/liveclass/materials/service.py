@@ -148,12 +148,25 @@ class Materials:
         self._closed = False
 
     async def start(self) -> None:
-        """Clean up after a crash and go on with what was being made."""
+        """Clean up after a crash and go on with what was being made. Not for a node of a fleet: others may be at work
+        in the same folder, and it goes on with what is given to it by `adopt`."""
         for lesson_id in await whole(self._store.recover):
-            lesson = await self._lesson(lesson_id)
-            for stored in lesson.stored.values():
-                if stored.material.state == "working":
-                    self._begin(lesson, stored)
+            await self.adopt(lesson_id)
+
+    async def adopt(self, lesson_id: str) -> None:
+        """This process has the lesson from now on: read anew what there is, and go on with what was being made."""
+        self.drop(lesson_id)
+        lesson = await self._lesson(lesson_id)
+        for id, stored in lesson.stored.items():
+            if stored.material.state == "working" and id not in lesson.tasks:
+                self._begin(lesson, stored)
+
+    def drop(self, lesson_id: str) -> None:
+        """Another process has the lesson: make nothing of it any more, and forget what is known."""
+        lesson = self._lessons.pop(lesson_id, None)
+        if lesson is not None:
+            for task in lesson.tasks.values():
+                task.cancel()
 
     async def close(self) -> None:
         """End all children; what they were making goes on after the next start."""

@@ -14,8 +14,10 @@ from liveclass.errors import UsageError
 
 
 @contextmanager
-def held(data_dir: Path) -> Iterator[None]:
+def held(data_dir: Path) -> Iterator[int]:
     """Hold the data folder, which is made when missing.
+
+    Yields the descriptor of the lock: a child process that inherits it holds the folder too, to its own end.
 
     Raises:
         UsageError: another liveclass holds it, or it cannot be written.
@@ -35,6 +37,6 @@ def held(data_dir: Path) -> Iterator[None]:
                 raise UsageError(
                     f"data_dir: another liveclass is using {data_dir}; stop it, or give this one its own --data-dir"
                 ) from other
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)

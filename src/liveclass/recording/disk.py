@@ -8,13 +8,14 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 from liveclass.recording.model import Problem
 
 JOURNAL = "journal.jsonl"
 SUMMARY = "summary.json"
 PART = ".part"
-_TEMPORARY = ".tmp"
+TEMPORARY = ".tmp"
 
 # Only the server's user reads recordings of children.
 _FILE_MODE = 0o600
@@ -56,7 +57,7 @@ class Disk:
 
     def write_file(self, path: Path, data: bytes) -> None:
         """A whole file, or none: temporary name, sync, rename, sync of the folder."""
-        temporary = path.with_name(path.name + _TEMPORARY)
+        temporary = path.with_name(path.name + TEMPORARY)
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
         try:
             self.write(file, data)
@@ -87,25 +88,53 @@ DOOMED = ".deleted-"
 """Begins the name of a folder that is being deleted; no lesson id has a dot."""
 
 
+class Held(Protocol):
+    """A directory that may be taken away at any moment (`hold.Hold`): asking for its path raises from then on."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def doubted(self) -> bool: ...
+
+    def check(self) -> None: ...
+
+
 class Folder:
     """The open files of one recording.
 
     Args:
+        where: its folder, or what holds it.
         floor_bytes: nothing is appended when less than this is free.
 
     Attributes:
         failed: the first error; everything later is refused with it, until a new `Folder` begins with a recovery.
     """
 
-    def __init__(self, disk: Disk, path: Path, floor_bytes: int) -> None:
-        self.path = path
+    def __init__(self, disk: Disk, where: "Path | Held", floor_bytes: int) -> None:
         self.failed: Exception | None = None
+        self._where = where
         self._disk = disk
         self._floor_bytes = floor_bytes
         self._journal: int | None = None
         self._segments: dict[str, tuple[int, str]] = {}
         self._dirty: set[int] = set()
         self._journal_dirty = False
+
+    @property
+    def path(self) -> Path:
+        """Where its files are. Raises OSError when they are not this process's any more."""
+        return self._where if isinstance(self._where, Path) else self._where.path
+
+    def check_ours(self) -> None:
+        """Raises OSError when its files are not this process's any more."""
+        if not isinstance(self._where, Path):
+            self._where.check()
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it is not known just now if this process may write."""
+        return not isinstance(self._where, Path) and self._where.doubted
 
     def check_space(self) -> None:
         """Raises OSError (ENOSPC) when the floor is reached."""
@@ -122,6 +151,7 @@ class Folder:
 
     def enter(self, line: bytes) -> None:
         """Append a line to the journal; it is on the medium after `sync`."""
+        self.check_ours()
         if self._journal is None:
             raise OSError(errno.EBADF, "the journal is not open")
         self._disk.write(self._journal, line)

@@ -74,6 +74,12 @@ class Lightener:
         if lesson_id == self._current:
             await self._restart()
 
+    def forget(self, lesson_id: str) -> None:
+        """Another process owns the recording: a child that is at work ends by itself, and nobody is told of it."""
+        self._failures.pop(lesson_id, None)
+        if lesson_id in self._waiting:
+            self._waiting.remove(lesson_id)
+
     async def close(self) -> None:
         """End the child that is at work; its recording waits for the next start."""
         self._waiting.clear()

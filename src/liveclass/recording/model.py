@@ -128,9 +128,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """One file of a replay as the server sends it: either `path` (a closed file on disk) or `data` is set.
+    """One file of a replay as the server sends it: `path` (a closed file on disk), `data` or `remote` is set.
 
     Attributes:
+        remote: lesson and name of a file that is not on this disk and may be in the archive.
         etag: without quotes; changes whenever the bytes do.
     """
 
@@ -139,3 +140,4 @@ class MediaFile:
     content_type: str
     cache: CacheRule
     etag: str
+    remote: tuple[str, str] | None = None

@@ -5,9 +5,9 @@ queue, so that no disk can delay a lesson. Finished recordings cost no memory bu
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,14 +24,16 @@ from liveclass.recording.book import (
     playlist,
 )
 from liveclass.recording.catchup import Rendition
-from liveclass.recording.disk import DOOMED, SUMMARY, Disk
+from liveclass.recording.disk import DOOMED, JOURNAL, SUMMARY, Disk
 from liveclass.recording.follow import CatchupStream, Followed, open_finished, open_stream
+from liveclass.recording.hold import FENCE, Fenced, Hold, fence_of, sweep
 from liveclass.recording.light import PLAYLIST
 from liveclass.recording.lightener import Lightener
 from liveclass.recording.model import Manifest, MediaFile, RecordingOptions, RecordingState, RecordingStatus
 from liveclass.recording.recorder import PictureSink, Transcoder
 from liveclass.recording.recovery import recover
 from liveclass.recording.session import Session
+from liveclass.recording.shelf import Shelf, media_file, not_found, playlist_file, remote_file
 from liveclass.recording.transcoder import ChildTranscoder, Command, child_command
 from liveclass.recording.writer import Writer
 from liveclass.relay.source import Sink, SourceHandle, SourceInfo
@@ -47,10 +49,6 @@ HANG_S = 8.0
 _STOP_S = 10.0
 # Threads that read for classrooms that catch up: a disk that hangs holds these and no others.
 _READERS = 2
-
-_PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
-_INIT_TYPE = "video/mp4"
-_SEGMENT_TYPE = "video/iso.segment"
 
 
 class NullSink:
@@ -82,6 +80,9 @@ class Recordings:
         disk: what touches the files; tests put a failing one here.
         transcoder: starts the child that transcodes.
         lighten: starts the child that makes a light rendition.
+        recover_all: False on a node of a fleet: others write into the folder too, and what is not finished is left
+            alone until it is given to this process by `adopt`.
+        archived: whether files that are not in the folder any more, or not yet, may be in the archive.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class Recordings:
         disk: Disk | None = None,
         transcoder: Command | None = None,
         lighten: Command | None = None,
+        recover_all: bool = True,
+        archived: bool = False,
     ) -> None:
         self._root = root
         self._options = options
@@ -101,7 +104,10 @@ class Recordings:
         self._command = transcoder if transcoder is not None else child_command()
         self._writer = Writer(options.queue_bytes)
         self._sessions: dict[str, Session] = {}
-        self._finished: dict[str, RecordingStatus] = {}
+        self._recover_all = recover_all
+        self._holds: dict[str, Hold] = {}
+        self._shelf = Shelf(root, others=not recover_all, archived=archived)
+        self._archived = archived
         # One lesson is finished or deleted by one caller at a time; a lock nobody waits for is forgotten.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._readers = ThreadPoolExecutor(_READERS, "recording-reader")
@@ -111,6 +117,8 @@ class Recordings:
 
     async def start(self) -> None:
         """Recover every unfinished recording: after this each is playable up to its last complete fragment.
+
+        Without `recover_all` nothing is touched but what was being deleted.
 
         Raises:
             UsageError: the folder cannot be used.
@@ -123,10 +131,8 @@ class Recordings:
         except OSError as error:
             await self._writer.stop(_STOP_S)
             raise UsageError(f"the folder of recordings cannot be used: {error}") from error
-        self._finished.update((lesson_id, manifest.status) for lesson_id, manifest in finished.items())
         for lesson_id, manifest in finished.items():
-            if self._options.light and manifest.main is not None and manifest.light is None:
-                self._lightener.want(lesson_id)
+            self._is_finished(lesson_id, manifest)
         for lesson_id, book in unfinished.items():
             self._sessions[lesson_id] = self._session(lesson_id, book, "stopped")
         self._started = True
@@ -139,6 +145,9 @@ class Recordings:
         await self._lightener.close()
         await asyncio.gather(*(session.stop() for session in self._sessions.values()))
         self._readers.shutdown(wait=False, cancel_futures=True)
+        for hold in self._holds.values():
+            self._writer.submit(None, hold.close, _ignore)
+        self._holds.clear()
         if not await self._writer.stop(_STOP_S):
             log.error("the disk hangs; recordings are recovered at the next start")
 
@@ -159,13 +168,82 @@ class Recordings:
             return NullSink()
         if not self._started or not LESSON_ID.fullmatch(lesson_id):
             raise UsageError("recordings are not started, or this is no lesson id")
-        if lesson_id in self._finished:
+        if self._shelf.status(lesson_id) is not None:
             raise UsageError("this recording is finished")
+        if not self._recover_all and lesson_id not in self._holds:
+            raise UsageError("this node does not own the lesson")
         session = self._sessions.get(lesson_id)
         if session is None:
             session = self._sessions[lesson_id] = self._session(lesson_id, None, "off")
         session.begin(now, wall)
         return session
+
+    async def adopt(self, lesson_id: str, fence: int) -> None:
+        """This process owns the lesson from now on, whatever a former owner still does: recover what is there.
+
+        `begin` then begins the next part, `finish` ends it, as after a restart. Again with the same fence: nothing.
+
+        Args:
+            fence: grows with each change of the lesson's owner.
+
+        Raises:
+            PeerError: 503 `moving`: a later owner has it.
+            UsageError: `start` was not called, or this is no lesson id.
+        """
+        if not self._started or not LESSON_ID.fullmatch(lesson_id):
+            raise UsageError("recordings are not started, or this is no lesson id")
+        async with self._lock(lesson_id):
+            held = self._holds.get(lesson_id)
+            if held is not None and held.fence == fence:
+                return
+            if held is not None:
+                self.drop(lesson_id)
+            hold = Hold(self._root, lesson_id, fence)
+            found: list[Manifest | Book | None] = []
+            try:
+                await self._writer.perform(None, lambda: found.append(self._look(lesson_id, hold)))
+            except Fenced as error:
+                raise PeerError("This lesson is moving to another server.", status=503, code="moving") from error
+            self._holds[lesson_id] = hold
+            match found[0]:
+                case Manifest() as manifest:
+                    self._is_finished(lesson_id, manifest)
+                case Book() as book if not book.parts:
+                    self._sessions[lesson_id] = self._session(lesson_id, book, "off")
+                case book:
+                    self._sessions[lesson_id] = self._session(lesson_id, book, "stopped")
+
+    def drop(self, lesson_id: str) -> None:
+        """Another node owns the lesson: write nothing of it any more, not even what waits, and finish nothing.
+
+        When this returns no job of it begins. Of those that had begun a later owner sees nothing, see `hold`.
+        """
+        hold = self._holds.pop(lesson_id, None)
+        session = self._sessions.pop(lesson_id, None)
+        self._shelf.forget(lesson_id)
+        self._lightener.forget(lesson_id)
+        if hold is None:
+            return
+        hold.fence_off()
+        if session is not None:
+            session.drop()
+        self._writer.submit(None, hold.close, _ignore)
+
+    async def rest(self, lesson_id: str) -> None:
+        """All media of the lesson reaches the disk, and its playlists stay open: another process is about to go on with
+        it. Unknown lessons are ignored."""
+        session = self._sessions.get(lesson_id)
+        if session is not None:
+            await session.stop()
+
+    def doubt(self, lesson_id: str, on: bool) -> None:
+        """Whether this process still owns the lesson is not known: keep back what would be written, or write it now.
+
+        What waits counts as media that waits for a slow disk; beyond its bound the recording pauses.
+        """
+        session = self._sessions.get(lesson_id)
+        if session is not None:
+            session.doubt(on)
 
     async def finish(self, lesson_id: str) -> None:
         """Complete the replay: when this returns, playlists end with EXT-X-ENDLIST. Unknown lessons are ignored.
@@ -187,11 +265,15 @@ class Recordings:
             return
         async with self._lock(lesson_id):
             session = self._sessions.pop(lesson_id, None)
-            self._finished.pop(lesson_id, None)
+            self._shelf.forget(lesson_id)
             await self._lightener.drop(lesson_id)
             if session is not None:
                 await session.abandon()
-            await self._writer.perform(None, lambda: self._disk.remove_tree(self._root / lesson_id))
+            hold = self._holds.pop(lesson_id, None)
+            if hold is not None:
+                hold.fence_off()
+                await self._writer.perform(None, hold.close)
+            await self._writer.perform(None, lambda: self._remove(lesson_id))
 
     def unfinished(self) -> list[str]:
         """The lessons whose recording is neither finished nor running: `begin` resumes and `finish` ends them."""
@@ -217,20 +299,14 @@ class Recordings:
         session = self._sessions.get(lesson_id)
         if session is not None:
             return session.status()
-        return self._finished.get(lesson_id, RecordingStatus())
+        return self._shelf.status(lesson_id) or RecordingStatus()
 
     def manifest(self, lesson_id: str) -> Manifest:
         """What there is to replay now; empty for a lesson without a recording. Reads one small file when finished."""
         session = self._sessions.get(lesson_id)
         if session is not None:
             return session.manifest()
-        if lesson_id not in self._finished:
-            return Manifest()
-        try:
-            return manifest_from_json((self._root / lesson_id / SUMMARY).read_bytes())
-        except (OSError, ValueError):
-            log.warning("the summary of a finished recording cannot be read")
-            return Manifest(self._finished[lesson_id])
+        return self._shelf.manifest(lesson_id) or Manifest()
 
     def locate(self, lesson_id: str, name: str) -> MediaFile:
         """The file of this name in this lesson's replay. Playlists come as `data`, media as `path`.
@@ -239,21 +315,22 @@ class Recordings:
             PeerError: 404 `not_found` for any name that is not part of the replay, torn or hostile ones included.
         """
         if not FILE_NAME.fullmatch(name):
-            raise _not_found()
+            raise not_found()
         session = self._sessions.get(lesson_id)
         if session is None:
-            if lesson_id not in self._finished:
-                raise _not_found()
-            return self._finished_file(self._root / lesson_id / name)
+            return self._shelf.locate(lesson_id, name)
         if name.endswith(".m3u8"):
             track = session.book.tracks.get(name.removesuffix(".m3u8"))
             if track is None or not track.segments:
-                raise _not_found()
-            return _playlist_file(playlist(track, self._options.segment_s))
+                raise not_found()
+            return playlist_file(playlist(track, self._options.segment_s))
         size = session.book.size(name)
         if size is None:
-            raise _not_found()
-        return _media_file(self._root / lesson_id / name, size)
+            raise not_found()
+        path = self._root / lesson_id / name
+        if self._archived and not path.exists():
+            return remote_file(lesson_id, name)
+        return media_file(path, size)
 
     async def catchup(self, lesson_id: str, from_ms: int, rendition: Rendition) -> CatchupStream:
         """A stream of one track of a recording from a moment on; it goes on as an unfinished recording grows.
@@ -268,7 +345,7 @@ class Recordings:
         """
         session = self._sessions.get(lesson_id)
         followed: Followed | None = session
-        if session is None and lesson_id in self._finished:
+        if session is None and self._shelf.status(lesson_id) is not None:
             followed = await open_finished(self._root / lesson_id, self._readers)
         if followed is None or followed.state == "off":
             raise PeerError("This lesson is not being recorded.", status=404, code="no_recording")
@@ -290,7 +367,14 @@ class Recordings:
             book,
             state,
             damaged=book is None and state == "stopped",
+            hold=self._holds.get(lesson_id),
         )
+
+    def _is_finished(self, lesson_id: str, manifest: Manifest) -> None:
+        """Nothing of it changes any more, but that a light rendition comes."""
+        self._shelf.known[lesson_id] = manifest.status
+        if self._options.light and manifest.main is not None and manifest.light is None:
+            self._lightener.want(lesson_id)
 
     def _changed(self, lesson_id: str) -> None:
         session = self._sessions.get(lesson_id)
@@ -299,8 +383,11 @@ class Recordings:
         status = session.status()
         if status.state == "finished":
             # Nothing of it changes any more; its files are found on disk.
-            self._finished[lesson_id] = status
+            self._shelf.known[lesson_id] = status
             del self._sessions[lesson_id]
+            hold = self._holds.pop(lesson_id, None)
+            if hold is not None:
+                self._writer.submit(None, hold.close, _ignore)
             if self._started and self._options.light and session.manifest().main is not None:
                 self._lightener.want(lesson_id, soon=True)
         self._tell(lesson_id, status)
@@ -314,7 +401,7 @@ class Recordings:
     async def _lightened(self, lesson_id: str, size: int) -> None:
         """A light rendition is there: from now on it is part of the replay."""
         async with self._lock(lesson_id):
-            if lesson_id not in self._finished:
+            if lesson_id not in self._shelf.known:
                 return
             manifest = self.manifest(lesson_id)
             if manifest.main is None:
@@ -329,7 +416,7 @@ class Recordings:
                 # The old summary stands, and the next start makes the rendition again.
                 log.warning("a light rendition could not be entered: %s", error)
                 return
-            self._finished[lesson_id] = status
+            self._shelf.known[lesson_id] = status
             self._tell(lesson_id, status)
 
     def _make_transcoder(self, codec: CodecName, sink: PictureSink) -> Transcoder:
@@ -341,9 +428,14 @@ class Recordings:
     def _scan(self, unfinished: dict[str, Book | None], finished: dict[str, Manifest]) -> None:
         """On the writer's thread: what is there, and what of it must be recovered."""
         self._disk.make_folder(self._root)
+        if self._recover_all:
+            sweep(self._disk, self._root)
         for path in sorted(self._root.iterdir()):
             if path.name.startswith(DOOMED):
-                self._disk.remove_tree(path)
+                with contextlib.suppress(FileNotFoundError):
+                    self._disk.remove_tree(path)
+                continue
+            if not self._recover_all:
                 continue
             if not path.is_dir() or not LESSON_ID.fullmatch(path.name):
                 continue
@@ -352,6 +444,9 @@ class Recordings:
                 continue
             except (FileNotFoundError, ValueError):
                 pass
+            if (path / FENCE).exists() and not (path / JOURNAL).exists():
+                # A node owned the lesson, and it was not recorded.
+                continue
             try:
                 unfinished[path.name] = recover(self._disk, path, self._options.segment_s)
             except Exception:
@@ -359,23 +454,31 @@ class Recordings:
                 log.exception("a recording could not be recovered")
                 unfinished[path.name] = None
 
-    def _finished_file(self, path: Path) -> MediaFile:
+    def _look(self, lesson_id: str, hold: Hold) -> Manifest | Book | None:
+        """On the writer's thread: what a lesson's folder holds, taken over unless it is finished; None: damaged."""
+        name = self._root / lesson_id
         try:
-            if path.suffix == ".m3u8":
-                return _playlist_file(path.read_bytes())
-            return _media_file(path, path.stat().st_size)
-        except OSError as error:
-            raise _not_found() from error
+            manifest = manifest_from_json((name / SUMMARY).read_bytes())
+            if fence_of(name) > hold.fence:
+                raise Fenced
+            return manifest
+        except (FileNotFoundError, ValueError):
+            pass
+        try:
+            hold.take(self._disk)
+            return recover(self._disk, hold.path, self._options.segment_s)
+        except Fenced:
+            raise
+        except Exception:
+            # The lesson must go on without its recording; `begin` tries it again.
+            log.exception("a recording could not be taken over")
+            return None
+
+    def _remove(self, lesson_id: str) -> None:
+        """On the writer's thread: every byte, also what former owners have left."""
+        self._disk.remove_tree(self._root / lesson_id)
+        sweep(self._disk, self._root, lesson_id)
 
 
-def _not_found() -> PeerError:
-    return PeerError("There is no such file in this replay.", status=404, code="not_found")
-
-
-def _playlist_file(data: bytes) -> MediaFile:
-    return MediaFile(None, data, _PLAYLIST_TYPE, "live", f"{len(data):x}-{zlib.crc32(data):08x}")
-
-
-def _media_file(path: Path, size: int) -> MediaFile:
-    kind = _INIT_TYPE if path.suffix == ".mp4" else _SEGMENT_TYPE
-    return MediaFile(path, None, kind, "immutable", f"{size:x}-{zlib.crc32(path.name.encode()):08x}")
+def _ignore(error: Exception | None) -> None:
+    """Letting go tells nothing new."""

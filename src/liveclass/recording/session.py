@@ -14,6 +14,7 @@ from liveclass.recording.book import Book, Record, line, manifest_to_json, playl
 from liveclass.recording.disk import SUMMARY, Disk, Folder, problem_of
 from liveclass.recording.files import MakeTranscoder, PartFiles, PartStart
 from liveclass.recording.fmp4 import VIDEO_TIMESCALE
+from liveclass.recording.hold import Fenced, Hold
 from liveclass.recording.model import (
     TRANSITIONS,
     Event,
@@ -49,6 +50,7 @@ class Session:
         state: `off` for a new recording, `stopped` for one to be resumed.
         changed: told when state or problem changes.
         damaged: the recovery at the start failed: it is tried again before anything is recorded.
+        hold: the directory, on a node of a fleet; `path` is then its name, for reading.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Session:
         state: RecordingState = "off",
         *,
         damaged: bool = False,
+        hold: Hold | None = None,
     ) -> None:
         self.path = path
         self.state: RecordingState = state
@@ -78,7 +81,10 @@ class Session:
         self._gathered: list[Packet] = []
         self._recorder: Recorder | None = None
         self._files: PartFiles | None = None
-        self._folder = Folder(disk, path, options.disk_floor_bytes)
+        self._hold = hold
+        self._sure = asyncio.Event()
+        self._sure.set()
+        self._folder = self._new_folder()
         self._wall_offset = 0.0
         self._now = 0.0
         self._retry_at = 0.0
@@ -163,7 +169,7 @@ class Session:
                 self._recorder.tick(now)
             except Exception:
                 self._mistake()
-        elif self._wants_repair and not self._retrying and now >= self._retry_at:
+        elif self._wants_repair and not self._retrying and now >= self._retry_at and self._sure.is_set():
             self._repair()
 
     def disk_hangs(self) -> None:
@@ -171,8 +177,35 @@ class Session:
         if self._files is not None:
             self._disk_failed(TimeoutError("the disk does not answer"))
 
+    def doubt(self, on: bool) -> None:
+        """Keep back what would be written, as long as the queue takes it, or write it after all."""
+        if self._hold is None or self._hold.doubted == on:
+            return
+        self._hold.doubted = on
+        if on:
+            self._sure.clear()
+        else:
+            self._sure.set()
+            self._writer.let_go(self._folder)
+
+    def drop(self) -> None:
+        """Another node goes on with it: nothing is written from now on, what waits to be written neither."""
+        if self._hold is not None:
+            self._hold.fence_off()
+        self._drop_part()
+        self._writer.discard(self._folder, Fenced())
+        self.state = "finished"
+        self._sure.set()
+        self._wake_followers()
+        self._report_completed(False)
+        self._writer.submit(None, self._folder.close, _ignore)
+
     async def stop(self) -> None:
         """Close every segment and playlist as far as the lesson has come; `begin` may resume it."""
+        if not self._sure.is_set():
+            # Whoever may write finds what is on the medium and recovers it.
+            self._drop_part()
+            self._writer.discard(self._folder, Fenced())
         await self._end_part()
         if self.state in {"recording", "paused"}:
             self._move("server_stopped")
@@ -184,7 +217,10 @@ class Session:
         if self.state in {"off", "finished"}:
             return True
         self._finishing = True
+        await self._sure.wait()
         await self._end_part()
+        if self._hold is not None and self._hold.fenced:
+            return False
         self._completed = asyncio.get_running_loop().create_future()
         if self.state == "paused" or self._damaged:
             self._repair()
@@ -237,6 +273,10 @@ class Session:
         if following is None:
             raise UsageError(f"a recording that is {self.state} cannot {event}")
         self.state = following
+
+    def _new_folder(self) -> Folder:
+        where = self._hold if self._hold is not None else self.path
+        return Folder(self._disk, where, self._options.disk_floor_bytes)
 
     def _begin_part(self, now: float) -> None:
         start = PartStart(self.book.duration, round((now + self._wall_offset) * 1000))
@@ -334,14 +374,16 @@ class Session:
     def _repair(self) -> None:
         """Try the disk again on the writer's thread; then go on recording, or complete the replay."""
         self._retrying = True
-        old, folder = self._folder, Folder(self._disk, self.path, self._options.disk_floor_bytes)
+        old, folder, hold = self._folder, self._new_folder(), self._hold
         found: list[Book] = []
 
         def run() -> None:
             old.close()
+            if hold is not None:
+                hold.take(self._disk)
             if not self._finishing:
                 folder.check_space()
-            found.append(recover(self._disk, self.path, self._options.segment_s))
+            found.append(recover(self._disk, folder.path, self._options.segment_s))
 
         def done(error: Exception | None) -> None:
             self._retrying = False

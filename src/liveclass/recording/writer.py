@@ -42,6 +42,7 @@ class Writer:
         self.finished_jobs = 0
         self._queue_bytes = queue_bytes
         self._jobs: deque[_Job] = deque()
+        self._held: dict[Folder, list[_Job]] = {}
         self._wake = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -77,15 +78,29 @@ class Writer:
                 has failed, the later ones fail with the same error and do nothing.
             done: called on the event loop with None or the error.
             cost: bytes it holds in memory.
+
+        Jobs of a folder that is doubted are kept back, and counted, until `let_go` or `discard`.
         """
         if cost and self.waiting_bytes + cost > self._queue_bytes:
             return False
         self.waiting_bytes += cost
-        self.waiting_jobs += 1
-        with self._wake:
-            self._jobs.append(_Job(folder, cost, run, done))
-            self._wake.notify()
+        job = _Job(folder, cost, run, done)
+        if folder is not None and (folder in self._held or folder.doubted):
+            self._held.setdefault(folder, []).append(job)
+        else:
+            self._queue([job])
         return True
+
+    def let_go(self, folder: Folder) -> None:
+        """Queue what was kept back while the folder was doubted."""
+        self._queue(self._held.pop(folder, []))
+
+    def discard(self, folder: Folder, error: Exception) -> None:
+        """The folder is lost: what was kept back for it is done with this error, and so is all that comes or waits."""
+        folder.failed = error
+        for job in self._held.pop(folder, []):
+            self.waiting_bytes -= job.cost
+            job.done(error)
 
     async def perform(self, folder: Folder | None, run: Callable[[], None]) -> None:
         """Queue a job and wait for it; raises what it raises."""
@@ -101,6 +116,12 @@ class Writer:
 
         self.submit(folder, run, done)
         await future
+
+    def _queue(self, jobs: list[_Job]) -> None:
+        self.waiting_jobs += len(jobs)
+        with self._wake:
+            self._jobs.extend(jobs)
+            self._wake.notify()
 
     # On the thread
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from liveclass.errors import PeerError
 from liveclass.relay.carrier import Carrier
 from liveclass.relay.downlink import Downlink
+from liveclass.relay.feed import MAX_BPS, Feed
 from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Answer, CloseReason, Direction, Layer, LinkView, MediaListener, Person, Rung
 from liveclass.relay.publisher import Line, Publisher, layers_of
+from liveclass.relay.remote import Remote
 from liveclass.relay.room import Room
 from liveclass.relay.slot import Slot
 from liveclass.relay.source import Sink, SourceInfo, SourceKind
@@ -22,6 +24,7 @@ from liveclass.relay.subscriber import Subscriber
 from liveclass.relay.totals import TOTALS, rungs, session_totals, track_totals
 from liveclass.relay.track import Track
 from liveclass.rtp.congestion import Controller
+from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.sdp import (
     EXT_AUDIO_LEVEL,
@@ -130,6 +133,8 @@ class Plane:
         for room in self._rooms.values():
             for _, publisher in list(room.publishers.values()):
                 publisher.tick(now)
+            if room.remote is not None:
+                room.remote.tick(now)
             room.tick(now)
         self._endpoint.batch.settle()
 
@@ -279,6 +284,75 @@ class Plane:
         room.arrange(now, only=subscriber)
         return answer
 
+    def feed(self, lesson: str, node: str, offer: str, reached_at: str) -> Answer:
+        """Accept another node's offer to pull a lesson; see `relay.ports.NodePlane.feed`."""
+        now = self._monotonic()
+        parsed = parse_offer(offer, max_bytes=self._options.max_sdp_bytes)
+        number_id = self._number_id(parsed)
+        controller = Controller(start_bps=MAX_BPS, max_bps=MAX_BPS) if number_id else None
+        carrier = Carrier(self._endpoint, number_id, controller.log if controller is not None else None)
+        feedback = SUBSCRIBER_FEEDBACK | {"transport-cc"} if number_id else SUBSCRIBER_FEEDBACK
+        answered = [
+            AnsweredMedia(
+                media.mid,
+                direction="sendonly",
+                codecs=choose_codecs(media, feedback=feedback),
+                extensions=choose_extensions(media, uris=SUBSCRIBER_EXTENSIONS) if number_id else {},
+            )
+            for media in parsed.media
+            if media.acceptable and media.direction in {"recvonly", "sendrecv"}
+        ]
+        room = self._room(lesson)
+        old = room.feeds.get(node)
+        if old is not None and old.session is not None:
+            self.close_session(old.session.id, "replaced")
+            room = self._room(lesson)
+        codecs = [codec for media in answered for codec in media.codecs]
+        feed = Feed(
+            self._endpoint, node, carrier, codecs, controller, on_connected=self._connected, on_closed=self._closed
+        )
+        person = Person(node, "classroom", node)
+        answer = self._open(room, person, "subscribe", parsed, feed, answered, reached_at, now)
+        room.feeds[node] = feed
+        room.offer(feed, now)
+        return answer
+
+    def pull(self, lesson: str) -> Remote:
+        """The publishers of a lesson that another node sends, to be given a session (`relay.cascade`)."""
+        room = self._room(lesson)
+        if room.remote is None:
+            room.remote = Remote(
+                room,
+                self._endpoint.batch,
+                wall=self._wall,
+                on_track_end=self._count_track,
+                cache_packets=self._options.cache_packets,
+                keyframe_interval_s=self._options.keyframe_interval_s,
+            )
+        return room.remote
+
+    def pull_ended(self, lesson: str) -> None:
+        """The lesson is pulled no more: its sources end."""
+        room = self._rooms.get(lesson)
+        if room is not None and room.remote is not None:
+            room.remote.end(self._monotonic())
+            room.remote = None
+            self._drop_if_empty(room)
+
+    def audience(self, lesson: str) -> int:
+        """See `relay.ports.NodePlane.audience`."""
+        room = self._rooms.get(lesson)
+        return room.audience if room is not None else 0
+
+    @property
+    def identity(self) -> Identity:
+        """The certificate that every peer is shown."""
+        return self._endpoint.identity
+
+    def settle(self) -> None:
+        """The end of a wake-up of another socket than the media port's."""
+        self._endpoint.batch.settle()
+
     def _number_id(self, offer: Offer) -> int:
         """The id of the transport-wide extension, 0 where the subscriber cannot be adapted to: every picture must carry
         numbers, or every sound where there are no pictures."""
@@ -390,6 +464,9 @@ class Plane:
         if isinstance(known.handler, Publisher):
             if room.publishers.get(participant, (None, None))[1] is known.handler:
                 del room.publishers[participant]
+        elif isinstance(known.handler, Feed):
+            if room.feeds.get(participant) is known.handler:
+                del room.feeds[participant]
         else:
             room.remember(known.handler)
             if room.subscribers.get(participant) is known.handler:
@@ -399,7 +476,8 @@ class Plane:
         self._endpoint.batch.flush()
         self._endpoint.forget(known.peer, now)
         room.forget_session(session)
-        self._listener.media_closed(room.lesson, participant, session, known.direction, reason)
+        if not isinstance(known.handler, Feed):
+            self._listener.media_closed(room.lesson, participant, session, known.direction, reason)
         self._drop_if_empty(room)
 
     def close_participant(self, lesson: str, participant: str, direction: Direction, reason: CloseReason) -> None:
@@ -468,6 +546,8 @@ class Plane:
         if found is None:
             return
         session, known = found
+        if isinstance(handler, Feed):
+            return
         if self._on_join is not None and known.direction == "subscribe":
             self._on_join(self._monotonic() - known.asked_at)
         self._listener.media_connected(known.room.lesson, known.person.participant, session, known.direction)
@@ -504,7 +584,10 @@ class Plane:
             "rooms": len(self._rooms),
             "sources": len(tracks),
             "publish_sessions": sum(known.direction == "publish" for known in self._sessions.values()),
-            "subscribe_sessions": sum(known.direction == "subscribe" for known in self._sessions.values()),
+            "subscribe_sessions": sum(
+                known.direction == "subscribe" and not isinstance(known.handler, Feed)
+                for known in self._sessions.values()
+            ),
             "datagrams_received_total": counters.datagrams,
             "bytes_received_total": counters.octets,
             "datagrams_sent_total": batch.sent + tcp.counters.sent,
@@ -523,7 +606,8 @@ class Plane:
 
     def _subscriber_loss(self) -> float:
         handlers = [known.handler for known in self._sessions.values()]
-        losses = [handler.fraction_lost for handler in handlers if isinstance(handler, Subscriber)]
+        viewers = [handler for handler in handlers if isinstance(handler, Subscriber) and not isinstance(handler, Feed)]
+        losses = [handler.fraction_lost for handler in viewers]
         return sum(losses) / len(losses) if losses else 0.0
 
 

@@ -125,3 +125,20 @@ class MediaPlane(Protocol):
     def add_sink(self, lesson: str, sink: Sink) -> None: ...
 
     def remove_sink(self, lesson: str, sink: Sink) -> None: ...
+
+
+class NodePlane(Protocol):
+    """What other nodes are given: whole lessons, to be sent on from there (`relay.cascade` is the other side)."""
+
+    def feed(self, lesson: str, node: str, offer: str, reached_at: str) -> Answer:
+        """Accept another node's offer to pull a lesson (`transport.sdp_pull`); an older one of that node is replaced.
+
+        No listener is told of it: a node is no participant. It ends with the session; there is nothing to delete.
+        Raises PeerError as `MediaPlane.subscribe`.
+
+        Args:
+            node: its id, which the caller has authenticated.
+        """
+
+    def audience(self, lesson: str) -> int:
+        """Subscribers of a lesson on this node, other nodes among them."""

@@ -316,7 +316,7 @@ class Publisher:
         if self._feedback is not None and self.tracks and self._feedback.due(now):
             self._feedback.media_ssrc = next(iter(self.tracks))
             compound += self._feedback.build(now)
-        for datagram in _datagrams(compound):
+        for datagram in datagrams(compound):
             protected = session.sender.protect_rtcp(datagram)
             if protected is not None:
                 self._endpoint.transmit(session, protected)
@@ -330,7 +330,7 @@ MAX_RTCP_BYTES = 1180
 """What fits the smallest path with SRTCP's index and tag."""
 
 
-def _datagrams(packets: Sequence[bytes]) -> list[bytes]:
+def datagrams(packets: Sequence[bytes]) -> list[bytes]:
     """RTCP packets put together into as few datagrams as fit."""
     out: list[bytes] = []
     current = b""

@@ -6,9 +6,11 @@ Knows participants and sources. It refuses to know SDP, tokens and why somebody 
 from collections.abc import Callable, Sequence
 
 from liveclass.relay.downlink import Downlink
+from liveclass.relay.feed import Feed
 from liveclass.relay.layers import Layered
 from liveclass.relay.ports import Layer, MediaListener, Person, Rung, SlotView
 from liveclass.relay.publisher import Publisher
+from liveclass.relay.remote import Remote
 from liveclass.relay.slot import Slot
 from liveclass.relay.slots import Guests, Offering, assign
 from liveclass.relay.source import Sink, SourceKind
@@ -53,6 +55,8 @@ class Room:
 
     Attributes:
         sinks: take every packet of every track; shared with the tracks.
+        feeds: other nodes that are sent all of it, by their ids.
+        remote: the lesson's publishers, where another node sends them; this node has none of its own then.
     """
 
     def __init__(self, lesson: str, listener: MediaListener, *, max_speaking: int = MAX_SPEAKING) -> None:
@@ -60,6 +64,8 @@ class Room:
         self.sinks: list[Sink] = []
         self.publishers: dict[str, tuple[Person, Publisher]] = {}
         self.subscribers: dict[str, Subscriber] = {}
+        self.feeds: dict[str, Feed] = {}
+        self.remote: Remote | None = None
         self._listener = listener
         self._max_speaking = max_speaking
         self._speakers = Speakers()
@@ -76,7 +82,12 @@ class Room:
     @property
     def empty(self) -> bool:
         """Nobody publishes, subscribes or records."""
-        return not (self.publishers or self.subscribers or self.sinks)
+        return not (self.publishers or self.audience or self.sinks or self.remote)
+
+    @property
+    def audience(self) -> int:
+        """Subscribers, other nodes among them."""
+        return len(self.subscribers) + len(self.feeds)
 
     def add_source(self, person: Person, source: Layered, now: float) -> None:
         """A publisher's microphone, camera or screen began."""
@@ -89,7 +100,7 @@ class Room:
 
     def layer_added(self, source: Layered, now: float) -> None:
         """A layer of a source began: those who show it may want it at once."""
-        for subscriber in self.subscribers.values():
+        for subscriber in (*self.subscribers.values(), *self.feeds.values()):
             if any(slot.source is source for slot in subscriber.slots):
                 subscriber.arranged(now)
 
@@ -169,11 +180,15 @@ class Room:
         return sending is None or source.info.kind == "microphone" or source.info.kind in sending
 
     def _tell_sources(self, participant: str) -> None:
+        if self.remote is not None:
+            return  # the lesson's owner tells of its people
         kinds = [s.info.kind for p, s in self._sources.values() if p.participant == participant and self._shown(p, s)]
         self._listener.sources_changed(self.lesson, participant, kinds)
 
     def _listen(self, now: float) -> bool:
         """Take note of how loud the called classrooms are; True when that changes who is heard or seen first."""
+        if self.remote is not None:
+            return False
         called: dict[str, Called] = {}
         for person, source in self._sources.values():
             # Only called classrooms publish, and they come in the order in which they were called.
@@ -187,10 +202,16 @@ class Room:
                 called[person.participant] = Called(person.participant, level, known.camera)
         return self._speakers.update(list(called.values()), now)
 
+    @property
+    def _called(self) -> Guests:
+        """The called classrooms, first those to be heard and seen first: as the lesson's owner decided, if that is
+        another node."""
+        return self.remote.guests if self.remote is not None else Guests(self._speakers.order, self._speakers.pictures)
+
     def _guests(self, subscriber: Subscriber) -> Guests:
         """The called classrooms that a subscriber hears and sees: a volunteer as many as its page has room for, a
         classroom the first few, and of these one picture."""
-        heard, seen = self._speakers.order, self._speakers.pictures
+        heard, seen = self._called.heard, self._called.seen
         if subscriber.teaches:
             return Guests(heard, seen)
         return Guests(heard[: self._max_speaking], [room for room in seen if room != subscriber.participant][:1])
@@ -217,7 +238,15 @@ class Room:
                 slot.show(sources[source] if source else None, now)
             subscriber.arranged(now)
             self._tell_slots(subscriber)
+        if only is None:
+            for feed in self.feeds.values():
+                self.offer(feed, now)
         self._wake(now)
+
+    def offer(self, feed: Feed, now: float) -> None:
+        """Tell another node what there is."""
+        shown = [(person, source) for person, source in self._sources.values() if self._shown(person, source)]
+        feed.offer(shown, self._called, self.remote.hops if self.remote is not None else 0, now)
 
     def _wake(self, now: float) -> None:
         """Whoever has come to see a picture that rests is not to wait for the next review."""
@@ -231,6 +260,8 @@ class Room:
             downlink = subscriber.downlink
             if downlink is not None and now >= downlink.idle_until:
                 downlink.tick(now)
+        for feed in self.feeds.values():
+            feed.tick(now)
         if now - self._listened_at >= LISTEN_S:
             self._listened_at = now
             if self._listen(now):
@@ -247,6 +278,8 @@ class Room:
                 subscriber.arranged(now)
             else:
                 _keep_asking(subscriber, subscriber.downlink, now)
+        for feed in self.feeds.values():
+            feed.arranged(now)
         for person, source in self._sources.values():
             self._rest(person, source, now)
             if source.info.kind == "microphone":
@@ -267,6 +300,8 @@ class Room:
         resting = frozenset(source.offered) - frozenset(wanted)
         if resting != source.resting:
             source.resting = resting
+            if self.remote is not None:
+                return  # which tells the node above by itself
             self._listener.layers_wanted(self.lesson, person.participant, source.info.kind, wanted)
 
     def _taken(self, source: Layered) -> set[Layer]:
@@ -287,6 +322,8 @@ class Room:
                         taken.add(source.offered[-1])
                     elif slot.wish is not None:
                         taken.add(slot.wish)
+        for feed in self.feeds.values():
+            taken |= feed.takes(source)
         return taken
 
     def _ask_for_fec(self, source: Layered) -> None:
@@ -300,6 +337,7 @@ class Room:
             for slot in subscriber.audio
             if slot.source is source and slot.track is not None and not slot.red_type
         ]
+        losses += [feed.loss_of(source) for feed in self.feeds.values()]
         worst = max(losses, default=0.0)
         for track in source.tracks:
             track.asked_loss = min(worst, FEC_MOST) if worst >= FEC_FROM else 0.0

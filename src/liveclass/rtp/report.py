@@ -128,6 +128,16 @@ class Bye:
     ssrcs: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What an application tells its like (RFC 3550 section 6.7): `name` has four bytes, `data` whole words."""
+
+    sender: int
+    subtype: int
+    name: bytes
+    data: bytes
+
+
 RtcpPacket = (
     SenderReport
     | ReceiverReport
@@ -139,4 +149,5 @@ RtcpPacket = (
     | TransportFeedbackBody
     | ReferenceTime
     | Bye
+    | Application
 )

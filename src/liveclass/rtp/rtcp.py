@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from liveclass.errors import PeerError
 from liveclass.rtp.report import (
+    Application,
     Bye,
     Fir,
     Nack,
@@ -25,8 +26,9 @@ from liveclass.rtp.report import (
 from liveclass.rtp.xr import EXTENDED_REPORT, read_reference_time
 
 __all__ = [
-    "Bye", "Fir", "Nack", "Pli", "ReceiverReport", "ReferenceTime", "Remb", "ReportBlock", "RtcpPacket",
-    "SenderReport", "TransportFeedback", "TransportFeedbackBody", "build_bye", "build_nack", "build_pli",
+    "Application", "Bye", "Fir", "Nack", "Pli", "ReceiverReport", "ReferenceTime", "Remb", "ReportBlock", "RtcpPacket",
+    "SenderReport", "TransportFeedback", "TransportFeedbackBody", "build_application", "build_bye", "build_nack",
+    "build_pli",
     "build_receiver_report", "build_remb", "build_sdes", "build_sender_report", "ntp_from_unix", "ntp_middle",
     "ntp_seconds", "parse", "round_trip_s",
 ]  # fmt: skip
@@ -35,6 +37,7 @@ SENDER_REPORT = 200
 RECEIVER_REPORT = 201
 SDES = 202
 BYE = 203
+APPLICATION = 204
 TRANSPORT_LAYER_FEEDBACK = 205
 PAYLOAD_FEEDBACK = 206
 
@@ -89,8 +92,8 @@ def parse(datagram: bytes, *, raw_feedback: bool = False) -> list[RtcpPacket]:
             cost, for a reader of its own.
 
     Returns:
-        The packets of known types in order; others (SDES, APP, XR without a reference time,
-        unknown feedback) are skipped.
+        The packets of known types in order; others (SDES, XR without a reference time, unknown
+        feedback) are skipped.
 
     Raises:
         PeerError: anything in it is malformed or exceeds the bounds of this module; nothing of it should be used.
@@ -163,6 +166,13 @@ def _read_receiver_report(count: int, body: bytes) -> ReceiverReport:
 
 def _read_bye(count: int, body: bytes) -> Bye:
     return Bye(struct.unpack_from(f"!{count}I", body))
+
+
+def _read_application(subtype: int, body: bytes) -> Application:
+    (ssrc,) = _WORD.unpack_from(body)
+    if len(body) < 8:
+        raise _Malformed
+    return Application(ssrc, subtype, body[4:8], body[8:])
 
 
 def _read_transport_feedback(form: int, body: bytes) -> RtcpPacket | None:
@@ -247,6 +257,7 @@ _READERS: dict[int, Callable[[int, bytes], RtcpPacket | None]] = {
     SENDER_REPORT: _read_sender_report,
     RECEIVER_REPORT: _read_receiver_report,
     BYE: _read_bye,
+    APPLICATION: _read_application,
     TRANSPORT_LAYER_FEEDBACK: _read_transport_feedback,
     PAYLOAD_FEEDBACK: _read_payload_feedback,
     EXTENDED_REPORT: lambda _reserved, body: read_reference_time(body),
@@ -364,6 +375,17 @@ def build_bye(ssrcs: Sequence[int]) -> bytes:
     if len(ssrcs) > MAX_REPORTS:
         raise ValueError("at most 31 streams fit one BYE")
     return _build(len(ssrcs), BYE, struct.pack(f"!{len(ssrcs)}I", *ssrcs))
+
+
+def build_application(ssrc: int, subtype: int, name: bytes, data: bytes) -> bytes:
+    """A message between our own kind (RFC 3550 section 6.7).
+
+    Raises:
+        ValueError: the name has not four bytes, the data not whole words, or the subtype more than five bits.
+    """
+    if len(name) != 4 or len(data) % 4 or not 0 <= subtype < 32:
+        raise ValueError("an application packet has a name of four bytes, and whole words")
+    return _build(subtype, APPLICATION, _WORD.pack(ssrc) + name + data)
 
 
 def ntp_from_unix(unix_s: float) -> int:

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
+from liveclass.archive.service import Archive
 from liveclass.config import Settings
 from liveclass.relay.ports import MediaPlane
 from liveclass.server.api import LessonApi
 from liveclass.server.auth import Authority, Signer
 from liveclass.server.catchup import Bounds, Catchup
-from liveclass.server.http import Proxies, add_headers, error_boundary, json_response
+from liveclass.server.fleet import Fleet
+from liveclass.server.forwarding import Forwarding
+from liveclass.server.http import Handler, Proxies, add_headers, error_boundary, json_response
 from liveclass.server.ice import Ice
 from liveclass.server.lessons import Lessons
 from liveclass.server.limits import AddressLimiter
@@ -31,6 +35,10 @@ from liveclass.server.whip import MediaSessions
 
 BURST_S = 10.0
 """Seconds of an address's allowance that it may spend at once: a school behind one address comes back as one crowd."""
+
+FORWARDED_PER_SESSION = 4
+"""Requests and sockets that a node passes on at a time, for each media session that it may carry: a page has a socket,
+and now and then some requests."""
 
 PATTERNS = {"lesson": "[A-Za-z0-9_-]{1,64}", "session": "[A-Za-z0-9_-]{1,128}", "material": "[a-z0-9]{6,12}"}
 """What these parts of a path may look like; anything else is an unknown path (404)."""
@@ -54,7 +62,9 @@ class Services:
         static_dir: the built pages (`src/liveclass/web`).
         monotonic: seconds, never going back.
         wall: seconds since 1970.
+        archive: what of lessons lies in an object store; None: nothing does.
         relay_stats: figures of the media plane for /metrics, by name; names ending in `_total` are counters.
+        fleet: this process as a node; None where it is alone.
     """
 
     settings: Settings
@@ -68,7 +78,9 @@ class Services:
     static_dir: Path
     monotonic: Callable[[], float]
     wall: Callable[[], float]
+    archive: Archive | None = None
     relay_stats: Callable[[], Mapping[str, float | int]] = dict
+    fleet: Fleet | None = None
 
 
 def build_app(services: Services) -> web.Application:
@@ -116,6 +128,7 @@ def build_app(services: Services) -> web.Application:
         monotonic=services.monotonic,
         wall=services.wall,
     )
+    nodes = FleetRoutes(services.fleet, proxies, settings) if services.fleet is not None else None
     metrics = Metrics(
         lessons=lessons,
         recordings=services.recordings,
@@ -125,6 +138,7 @@ def build_app(services: Services) -> web.Application:
         catchup_streams=lambda: catchup.open_streams,
         proxies=proxies,
         token=settings.metrics_token,
+        fleet=nodes.figures if nodes is not None else dict,
     )
     api = LessonApi(
         catalogue=services.catalogue,
@@ -146,6 +160,7 @@ def build_app(services: Services) -> web.Application:
         recordings=services.recordings,
         signer=signer,
         open_to_classrooms=settings.classroom_replay,
+        archive=services.archive,
     )
     materials = MaterialRoutes(
         materials=services.materials,
@@ -164,18 +179,53 @@ def build_app(services: Services) -> web.Application:
         *sessions.routes(),
         *signalling.routes(),
         *metrics.routes(),
-        *Pages(services.static_dir, proxies).routes(),
+        *Pages(services.static_dir, proxies, services.archive.origin if services.archive else "").routes(),
+        *(nodes.fleet.routes() if nodes is not None else ()),
     ]
     routes.append(_description(routes))
-    app = web.Application(middlewares=[metrics.middleware(), error_boundary], client_max_size=settings.max_body_bytes)
+    middlewares = [metrics.middleware(), error_boundary, *(nodes.middlewares() if nodes is not None else ())]
+    app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes)
     app[ROUTES] = routes
     for route in routes:
-        app.router.add_route(route.method, _pattern(route.path), gate.guard(route))
+        handler = gate.guard(route)
+        app.router.add_route(route.method, _pattern(route.path), handler)
+        if nodes is not None and route.anywhere:
+            nodes.anywhere.add(handler)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(metrics.watch_event_loop)
+    if nodes is not None:
+        app.cleanup_ctx.append(nodes.forwarding.run)
+        app.on_shutdown.append(lambda _app: nodes.forwarding.close())
     app.on_shutdown.append(lambda _app: lessons.close())
     app.on_shutdown.append(lambda _app: catchup.close())
     return app
+
+
+class FleetRoutes:
+    """What stands before the handlers on a node of a fleet."""
+
+    def __init__(self, fleet: Fleet, proxies: Proxies, settings: Settings) -> None:
+        self.fleet = fleet
+        self.anywhere: set[Handler] = set()
+        self.forwarding = Forwarding(
+            fleet,
+            fleet.key,
+            proxies,
+            anywhere=lambda request: request.match_info.handler in self.anywhere,
+            max_forwarded=settings.max_sessions * FORWARDED_PER_SESSION,
+            max_message_bytes=settings.max_message_bytes,
+        )
+
+    def middlewares(self) -> list[Middleware]:
+        return [self.fleet.inner.middleware(), self.forwarding.middleware()]
+
+    def figures(self) -> Mapping[str, float]:
+        """For /metrics."""
+        return {
+            "lessons_owned": self.fleet.owned,
+            "forwarded": self.forwarding.open,
+            "forwarded_requests_total": self.forwarding.requests,
+        }
 
 
 def _description(routes: list[Route]) -> Route:

@@ -171,7 +171,7 @@ class Boards:
                 for delay_s in NUDGES_S:
                     loop.call_later(delay_s, self._nudge, held)
 
-        if held.deleted:
+        if held.deleted or held.lost:
             return
         lines = "".join(f"{text}\n" for text in texts).encode()
         held.timeline.bytes += len(lines)

@@ -4,6 +4,7 @@ Holds; does nothing by itself.
 """
 
 import asyncio
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,6 +50,8 @@ class Held:
         board_text: the board as it travels to newcomers, and the number of the last event in it.
         page_text: the page that was asked for last, as it travels: its key, the last event in it, and the text.
         prepared: how far each room is with each material, by the two.
+        owner: new with each process that takes the lesson up: media sessions of another one are gone.
+        lost: another node has it: nothing of it is written or told here any more.
     """
 
     lesson: Lesson
@@ -67,6 +70,8 @@ class Held:
     saving_calls: bool = False
     changed_at: float | None = None
     deleted: bool = False
+    lost: bool = False
+    owner: str = field(default_factory=lambda: secrets.token_hex(6))
     ended_at_ms: int | None = None
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -19,6 +19,9 @@ from liveclass.server.coding import compress, inflated
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FROM_NODE: web.RequestKey[str] = web.RequestKey("from_node", str)
+"""The node of the fleet that passed the request on; set where its signature was checked."""
+
 Network = IPv4Network | IPv6Network
 StructType = TypeVar("StructType")
 
@@ -67,10 +70,14 @@ class Proxies:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._networks)
 
+    def _passed_on(self, request: web.BaseRequest) -> bool:
+        """Did a proxy that is trusted, or another node, send this?"""
+        return FROM_NODE in request or self.trusts(request.remote or "")
+
     def client(self, request: web.BaseRequest) -> str:
         """The address of whoever asks: the last hop that is no trusted proxy; empty for socket files."""
         address = request.remote or ""
-        if not self.trusts(address):
+        if not self._passed_on(request):
             return address
         hops = [hop.strip() for value in request.headers.getall("X-Forwarded-For", []) for hop in value.split(",")]
         for hop in reversed(hops):
@@ -98,13 +105,13 @@ class Proxies:
     def host(self, request: web.BaseRequest) -> str:
         """Host and port under which the client reaches this server; empty when it named none that could be one."""
         host = request.headers.get("Host", "")
-        if self.trusts(request.remote or ""):
+        if self._passed_on(request):
             host = request.headers.get("X-Forwarded-Host", host).split(",")[0].strip()
         return host if _HOST.match(host) else ""
 
     def scheme(self, request: web.BaseRequest) -> str:
         """`http` or `https`, as the client sees it."""
-        if self.trusts(request.remote or ""):
+        if self._passed_on(request):
             forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
             if forwarded in ("http", "https"):
                 return forwarded
@@ -118,6 +125,12 @@ class Proxies:
         if not host:
             raise PeerError("The request names no valid host.", code="host_invalid")
         return f"{self.scheme(request)}://{host}"
+
+
+def local_address(request: web.BaseRequest) -> str:
+    """The address of this machine that the request came to; empty when there is none (a socket file)."""
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    return str(name[0]) if isinstance(name, tuple) else ""
 
 
 def bearer(request: web.BaseRequest) -> str | None:

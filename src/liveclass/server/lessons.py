@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 import structlog
 
+from liveclass.archive.service import Archive
 from liveclass.config import Settings
 from liveclass.errors import PeerError, UsageError
 from liveclass.lesson import orders
@@ -46,6 +47,7 @@ from liveclass.lesson.protocol import ClientMessage, ServerMessage
 from liveclass.lesson.state import Lesson, Limits
 from liveclass.relay.ports import CloseReason, Direction, Layer, LinkView, MediaPlane, Person, SlotView
 from liveclass.relay.source import SourceKind
+from liveclass.server.belongings import Belongings
 from liveclass.server.boards import Boards
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
 from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
@@ -53,6 +55,7 @@ from liveclass.server.keeper import Keeper
 from liveclass.server.logbook import Logbook
 from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, MaterialsPort, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
+from liveclass.server.tenancy import Alone, Tenancy, check_mine, check_writes
 from liveclass.server.welcome import IceServers, Welcomes
 
 log = structlog.get_logger(__name__)
@@ -87,6 +90,7 @@ class Lessons:
         monotonic: seconds, never going back.
         wall: seconds since 1970.
         ice_servers: the TURN servers that a participant's page may use.
+        tenancy: on a node of a fleet, which lessons it may act for.
     """
 
     def __init__(
@@ -100,12 +104,14 @@ class Lessons:
         monotonic: Callable[[], float],
         wall: Callable[[], float],
         ice_servers: IceServers = lambda _who: (),
+        tenancy: Tenancy | None = None,
     ) -> None:
         self._settings = settings
         self._catalogue = catalogue
-        self._snapshots = Snapshots(snapshot_dir)
-        self._keeper = Keeper(self._snapshots, monotonic)
-        self._logbook = Logbook(timeline_dir)
+        self._tenancy = tenancy or Alone()
+        self._snapshots = Snapshots(snapshot_dir, self._tenancy.writes)
+        self._keeper = Keeper(self._snapshots, monotonic, self._tenancy)
+        self._logbook = Logbook(timeline_dir, self._tenancy.writes)
         self.boards = Boards(settings, self._logbook, monotonic, wall)
         self._welcomes = Welcomes(settings, signing_key, wall, ice_servers, self.boards.texts)
         self.ice_servers = ice_servers
@@ -121,8 +127,7 @@ class Lessons:
         self._held: dict[str, Held] = {}
         self._loading = asyncio.Lock()
         self._media: MediaPlane | None = None
-        self._recordings: RecordingsPort | None = None
-        self._materials: MaterialsPort | None = None
+        self._belongings: Belongings | None = None
         self._untold: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,11 +138,16 @@ class Lessons:
 
     # Wiring and life
 
-    def attach(self, media: MediaPlane, recordings: RecordingsPort, materials: MaterialsPort | None = None) -> None:
+    def attach(
+        self,
+        media: MediaPlane,
+        recordings: RecordingsPort,
+        materials: MaterialsPort | None = None,
+        archive: Archive | None = None,
+    ) -> None:
         """Give the parts that need this object for their own making; without `materials` lessons have none."""
         self._media = media
-        self._recordings = recordings
-        self._materials = materials or self._materials
+        self._belongings = Belongings(self._snapshots, self._keeper, self._logbook, recordings, materials, archive)
 
     @property
     def media(self) -> MediaPlane:
@@ -147,17 +157,22 @@ class Lessons:
 
     @property
     def recordings(self) -> RecordingsPort:
-        if self._recordings is None:
+        return self.belongings.recordings
+
+    @property
+    def belongings(self) -> Belongings:
+        if self._belongings is None:
             raise UsageError("Lessons.attach was not called")
-        return self._recordings
+        return self._belongings
 
     async def start(self) -> None:
-        """Restore the lessons that were live; their recordings go on as a next part."""
+        """Restore the lessons that were live; their recordings go on as a next part. On a node of a fleet each waits
+        until it is this node's: `adopt`."""
         self._loop = asyncio.get_running_loop()
         self._logbook.start()
         self._spawn(self._housekeeping())
         self._spawn(self._keeper.run())
-        for row in await self._catalogue.live_lessons():
+        for row in await self._catalogue.live_lessons() if self._tenancy.alone else ():
             try:
                 held = await self._load(row)
             except Exception:
@@ -215,6 +230,7 @@ class Lessons:
         if held is not None:
             held.used_at = self._monotonic()
             return held
+        check_mine(self._tenancy, lesson_id)
         async with self._loading:
             held = self._held.get(lesson_id)
             if held is not None:
@@ -246,6 +262,57 @@ class Lessons:
         await self._tell_materials(held)
         return held
 
+    # Changing hands
+
+    async def adopt(self, lesson_id: str, fence: int) -> None:
+        """The lesson is this node's from now on: it goes on as it was left, its recording as a next part.
+
+        Args:
+            fence: grows with each change of owner.
+
+        Raises:
+            PeerError: 404 `lesson_unknown`, 503 `moving`.
+            OSError: the disk refuses.
+        """
+        row = await self._catalogue.lesson(lesson_id)
+        if row is None:
+            raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
+        await self.belongings.take_over(lesson_id, fence)
+        async with self._loading:
+            held = await self._load(row)
+        if row.state == "live":
+            self._begin_recording(held)
+        elif row.state == "ended" and lesson_id in self.recordings.unfinished():
+            self._spawn(self._finish_recording(lesson_id))
+
+    async def settle(self, lesson_id: str) -> None:
+        """Write all that another node needs to go on with the lesson; what is decided from now on may be lost."""
+        held = self._held.get(lesson_id)
+        if held is not None:
+            self.boards.look(held)
+            self.boards.note(held, held.attendance.everyone_leaves())
+            try:
+                await self.belongings.put_down(held)
+            except BaseException:
+                # It stays here, so its recording goes on.
+                if held.sink is not None:
+                    self.recordings.begin(held.id, self._monotonic(), self.boards.now_ms() / 1000)
+                raise
+
+    def dropped(self, lesson_id: str) -> None:
+        """Another node has the lesson, or may have: pages are sent there, and nothing of it is written any more."""
+        held = self._held.pop(lesson_id, None)
+        if held is not None:
+            held.lost = True
+            pages, held.pages = held.pages, {}
+            for page in pages.values():
+                page.connection.close(RESTARTING, "moving")
+            if held.sink is not None:
+                self.media.remove_sink(held.id, held.sink)
+                held.sink = None
+            self.media.close_lesson(held.id, "shutdown")
+        self.belongings.let_go(lesson_id)
+
     # Materials
 
     def materials_changed(self, lesson_id: str, _what: object) -> None:
@@ -267,8 +334,8 @@ class Lessons:
 
     async def _tell_materials(self, held: Held) -> None:
         """Bring the board up to what the store has: a crash may have come between the two."""
-        if self._materials is not None and not held.deleted:
-            self.boards.materials(held, await self._materials.list(held.id))
+        if self.belongings.materials is not None and not held.deleted:
+            self.boards.materials(held, await self.belongings.materials.list(held.id))
 
     # Pages
 
@@ -291,6 +358,7 @@ class Lessons:
         """
         if held.deleted:
             raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
+        check_writes(self._tenancy, held.id)
         now = self._monotonic()
         effects = held.lesson.join(who, role, name, now, address=address)
         page = Page(make(lambda: self._welcomes.texts(held, who)), now)
@@ -310,6 +378,8 @@ class Lessons:
 
     def handle(self, held: Held, who: str, message: ClientMessage) -> None:
         """A page says something. Raises PeerError when it asks for what it may not have."""
+        if not isinstance(message, Ping):
+            check_writes(self._tenancy, held.id)
         if isinstance(message, BOARD_MESSAGES):
             self.boards.handle(held, who, cast("orders.BoardOrder | orders.Passing", message))
             return
@@ -347,14 +417,11 @@ class Lessons:
         self.apply(held, held.lesson.end(self._wall_ms()))
         self._dismiss(held, None, ErrorMessage("lesson_unknown", "This lesson was deleted.", fatal=True))
         await self.flush()
-        await self.recordings.delete(lesson_id)
-        if self._materials is not None:
-            await self._materials.delete_lesson(lesson_id)
-        await self._keeper.forget(held)
-        await asyncio.to_thread(self._logbook.delete, lesson_id)
+        await self.belongings.delete(held)
         # Last: while the catalogue knows the lesson, a deletion that was broken off can be asked for again.
         await self._catalogue.delete_lesson(lesson_id)
         self._held.pop(lesson_id, None)
+        self._tenancy.idle(lesson_id)
 
     async def withdraw(self, held: Held, role: LinkRole) -> None:
         """The role's link has been revoked or rotated: whoever came by it leaves, and its signed tokens are void."""
@@ -482,13 +549,14 @@ class Lessons:
 
     def _put_recording(self, lesson_id: str, status: RecordingStatus) -> None:
         self._keeper.put(
+            lesson_id,
             lambda: self._catalogue.put_recording(
                 lesson_id,
                 state=status.state,
                 duration_s=status.duration_s,
                 bytes_=status.bytes,
                 problem=status.problem,
-            )
+            ),
         )
 
     # Media sessions
@@ -514,6 +582,7 @@ class Lessons:
         Raises:
             PeerError: 503 `lesson_full`.
         """
+        check_writes(self._tenancy, held.id)
         now = self._monotonic()
         self.apply(held, held.lesson.seat(member, now, address=address))
         self._sessions[session] = record
@@ -576,7 +645,7 @@ class Lessons:
 
     def _store_state(self, held: Held, state: LessonState, at_ms: int) -> None:
         at, lesson_id = datetime.fromtimestamp(at_ms / 1000, UTC), held.id
-        self._keeper.put(lambda: self._catalogue.set_state(lesson_id, state, at))
+        self._keeper.put(lesson_id, lambda: self._catalogue.set_state(lesson_id, state, at))
 
     async def _housekeeping(self) -> None:
         while True:
@@ -590,6 +659,9 @@ class Lessons:
         """Do what is due now in every lesson; forget lessons that nobody uses."""
         now = self._monotonic()
         for held in list(self._held.values()):
+            if not self._tenancy.writes(held.id):
+                # Deadlines that passed while this process was paused are the next owner's, if there is one.
+                continue
             deadline = held.lesson.deadline()
             if deadline is not None and deadline <= now:
                 self.apply(held, held.lesson.tick(now, self._wall_ms()))
@@ -604,6 +676,7 @@ class Lessons:
                 held.used_at = now
             elif now - held.used_at >= IDLE_S and (held.changed_at is None or held.deleted):
                 self._held.pop(held.id, None)
+                self._tenancy.idle(held.id)
 
     def _in_use(self, held: Held) -> bool:
         return bool(held.pages) or held.lesson.state == "live" or any(m.sessions for m in held.lesson.members())

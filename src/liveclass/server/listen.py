@@ -10,7 +10,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from liveclass.config import Settings
@@ -73,20 +73,24 @@ class SharedPort:
         """The number that was bound."""
         return int(self.addresses[0][1])
 
-    def open(self, host: str, port: int) -> None:
+    def open(self, host: str, port: int, shared: Sequence[int] = ()) -> None:
         """Bind and begin to accept.
+
+        Args:
+            shared: descriptors of sockets that listen already, for all workers of this machine; instead of the port.
 
         Raises:
             UsageError: the port cannot be had.
         """
         self._loop = asyncio.get_running_loop()
         try:
-            sockets = listening(host, port)
+            sockets = [socket.socket(fileno=one) for one in shared] or listening(host, port)
         except OSError as error:
             raise UsageError(
                 f"TCP port {port} on {host} cannot be opened ({error.strerror}); choose another with --port."
             ) from error
         for sock in sockets:
+            sock.setblocking(False)
             hold_rate(sock)
         self._listeners = [Listener(sock, self._accepted) for sock in sockets]
 

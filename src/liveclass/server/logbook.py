@@ -5,6 +5,7 @@ itself within `SYNC_S`. Knows lines, not what they mean; delays no lesson, whate
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -25,6 +26,9 @@ SYNC_S = 1.0
 OPEN_FILES = 64
 """Files held open; each live lesson uses one, and those beyond are opened again when they are written to."""
 
+HELD_BACK_S = 0.1
+"""How often it is looked whether a lesson that may be another node's still is this one's."""
+
 Done = Callable[[bool], None]
 """Called in the event loop: true when the lines are kept."""
 
@@ -36,10 +40,13 @@ class Logbook:
 
     Args:
         folder: made when first needed; only the owner may read it, as it holds names of people.
+        writes: whether this process may write of a lesson now; asked in the thread, after the file is open.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writes: Callable[[str], bool] = lambda _lesson_id: True) -> None:
         self._folder = folder
+        self._writes = writes
+        self._held_back: list[tuple[str, bytes, Done]] = []
         self._files: OrderedDict[str, int] = OrderedDict()
         self._dirty: set[str] = set()
         self._waiting: list[tuple[str, bytes, Done]] = []
@@ -122,12 +129,51 @@ class Logbook:
 
     def delete(self, lesson_id: str) -> None:
         """Remove the log, and what waits for it; blocking. Raises OSError."""
+        self.drop(lesson_id)
+        with self._disk:
+            self._clear(lesson_id)
+            for path in (self._path(lesson_id), self._copy(lesson_id)):
+                path.unlink(missing_ok=True)
+
+    def drop(self, lesson_id: str) -> None:
+        """Another process has the lesson: what waits is not written any more. Returns at once."""
         with self._wake:
             self._waiting = [one for one in self._waiting if one[0] != lesson_id]
+
+    def take_over(self, lesson_id: str) -> None:
+        """This process writes it from now on; blocking.
+
+        The log becomes a new file: what a former owner, which was only paused, still writes to its own goes nowhere.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        self.drop(lesson_id)
         with self._disk:
-            self._writing[:] = [one for one in self._writing if one[0] != lesson_id]
-            self._forget(lesson_id)
-            self._path(lesson_id).unlink(missing_ok=True)
+            self._clear(lesson_id)
+            path = self._path(lesson_id)
+            try:
+                text = path.read_bytes()
+            except FileNotFoundError:
+                return
+            copy = self._copy(lesson_id)
+            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            copy.replace(path)
+
+    def _clear(self, lesson_id: str) -> None:
+        self._writing[:] = [one for one in self._writing if one[0] != lesson_id]
+        self._held_back[:] = [one for one in self._held_back if one[0] != lesson_id]
+        self._forget(lesson_id)
+
+    async def flush(self, lesson_id: str) -> None:
+        """Wait until what was handed over of the lesson so far is written, or refused by the disk."""
+        written = asyncio.Event()
+        self.append(lesson_id, b"", lambda _kept: written.set())
+        await written.wait()
 
     # The thread
 
@@ -135,10 +181,13 @@ class Logbook:
         synced = time.monotonic()
         while True:
             with self._wake:
-                if not self._waiting and not self._closing:
+                if self._held_back and not self._closing:
+                    self._wake.wait(HELD_BACK_S)
+                elif not self._waiting and not self._closing:
                     self._wake.wait(SYNC_S if self._dirty else None)
                 with self._disk:
-                    self._writing, self._waiting = self._waiting, []
+                    self._writing, self._waiting = self._held_back + self._waiting, []
+                    self._held_back = []
                 closing = self._closing and not self._writing
             told: list[tuple[Done, bool]] = []
             while (written := self._write_next()) is not None:
@@ -173,9 +222,14 @@ class Logbook:
     def _write_next(self) -> tuple[Done, bool] | None:
         """Write what was handed over first; None when there is no more."""
         with self._disk:
-            if not self._writing:
-                return None
-            lesson_id, lines, done = self._writing.pop(0)
+            while True:
+                if not self._writing:
+                    return None
+                lesson_id, lines, done = self._writing.pop(0)
+                if self._may_write(lesson_id):
+                    break
+                if not self._closing:
+                    self._held_back.append((lesson_id, lines, done))
             try:
                 self._write(lesson_id, lines)
                 return done, True
@@ -183,6 +237,15 @@ class Logbook:
                 self.failures += 1
                 log.warning("timeline_not_written", lesson=lesson_id, reason=error.strerror)
                 return done, False
+
+    def _may_write(self, lesson_id: str) -> bool:
+        if any(one[0] == lesson_id for one in self._held_back) or not self._writes(lesson_id):
+            return False
+        with contextlib.suppress(OSError):
+            # Before it is asked once more: if the lesson is still this process's then, whoever takes it over later
+            # copies this very file.
+            self._open(lesson_id)
+        return self._writes(lesson_id)
 
     def _write(self, lesson_id: str, lines: bytes) -> None:
         descriptor = self._open(lesson_id)
@@ -229,6 +292,9 @@ class Logbook:
                 os.fsync(descriptor)
             os.close(descriptor)
         self._dirty.discard(lesson_id)
+
+    def _copy(self, lesson_id: str) -> Path:
+        return self._folder / f"{lesson_id}.jsonl.new"
 
     def _path(self, lesson_id: str) -> Path:
         return self._folder / f"{lesson_id}.jsonl"

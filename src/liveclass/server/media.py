@@ -1,6 +1,7 @@
 """Replays over HTTP: what there is to play, and its files, behind a signed path prefix or a bearer token.
 
-Knows nothing of how recordings are made; names are checked by whoever holds the files.
+Knows nothing of how recordings are made; names are checked by whoever holds the files. What is not on this disk comes
+out of the archive: by a copy, in pieces, or by sending the browser to the store.
 """
 
 import re
@@ -8,6 +9,7 @@ import re
 import msgspec
 from aiohttp import hdrs, web
 
+from liveclass.archive.service import Archive, StoreGone
 from liveclass.errors import PeerError
 from liveclass.lesson.messages import LessonState, RecordingState
 from liveclass.recording.model import ClipKind, MediaFile
@@ -88,11 +90,19 @@ class Replays:
 
     Args:
         open_to_classrooms: the classroom link opens the replay too.
+        archive: where files are that are not on this disk.
     """
 
     def __init__(
-        self, *, lessons: Lessons, recordings: RecordingsPort, signer: Signer, open_to_classrooms: bool
+        self,
+        *,
+        lessons: Lessons,
+        recordings: RecordingsPort,
+        signer: Signer,
+        open_to_classrooms: bool,
+        archive: Archive | None = None,
     ) -> None:
+        self._archive = archive
         self._lessons = lessons
         self._recordings = recordings
         self._signer = signer
@@ -100,7 +110,13 @@ class Replays:
 
     def routes(self) -> list[Route]:
         by_token, by_url = "/media/{lesson}/{name}", "/media/{lesson}/{prefix}/{name}"
-        file_refusals = {304: "not changed", 404: "no such file", 416: "no such range"}
+        file_refusals = {
+            302: "the file is in the store, at this signed address",
+            304: "not changed",
+            404: "no such file",
+            416: "no such range",
+            503: "the store does not answer",
+        }
         signed_refusals = {**file_refusals, 403: "the address was not made here, or has expired"}
         token_refusals = {**file_refusals, 401: "no valid token", 403: "the token does not permit this"}
         files = [
@@ -152,18 +168,23 @@ class Replays:
         )
 
     async def _by_token(self, request: web.Request) -> web.StreamResponse:
-        return self._file(request)
+        return await self._file(request)
 
     async def _by_url(self, request: web.Request) -> web.StreamResponse:
         expires, _, signature = request.match_info["prefix"].partition(".")
         self._signer.check_media_url(request.match_info["lesson"], expires, signature)
-        return self._file(request)
+        return await self._file(request)
 
-    def _file(self, request: web.Request) -> web.StreamResponse:
+    async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         if not _NAME.match(name):
-            raise PeerError("There is no such file.", status=404, code="not_found")
-        return _response(request, self._recordings.locate(request.match_info["lesson"], name))
+            raise _no_file()
+        file = self._recordings.locate(request.match_info["lesson"], name)
+        if file.remote is None:
+            return _response(request, file)
+        if self._archive is None:
+            raise _no_file()
+        return await _from_store(request, file, self._archive, *file.remote)
 
 
 def _response(request: web.Request, file: MediaFile) -> web.StreamResponse:
@@ -179,3 +200,66 @@ def _response(request: web.Request, file: MediaFile) -> web.StreamResponse:
     if any(known.value in (file.etag, "*") for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
     return web.Response(body=file.data or b"", headers=headers)
+
+
+async def _from_store(
+    request: web.Request, file: MediaFile, archive: Archive, lesson_id: str, name: str
+) -> web.StreamResponse:
+    try:
+        remote = await archive.open(lesson_id, name)
+    except StoreGone as error:
+        raise PeerError("The recording cannot be read just now.", status=503, code="store_gone") from error
+    if remote is None:
+        raise _no_file()
+    headers = {
+        hdrs.CONTENT_TYPE: file.content_type,
+        hdrs.CACHE_CONTROL: IMMUTABLE if file.cache == "immutable" else LIVE,
+    }
+    if remote.url:
+        # Whoever keeps this longer than the address holds is sent to a refusal.
+        return web.Response(status=302, headers={hdrs.LOCATION: remote.url, hdrs.CACHE_CONTROL: "private, no-store"})
+    if remote.path is not None:
+        return web.FileResponse(remote.path, headers=headers)
+    headers |= {hdrs.ETAG: f'"{remote.etag}"', hdrs.ACCEPT_RANGES: "bytes"}
+    if any(known.value in (remote.etag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    start, length, status = _range(request, remote.size)
+    headers[hdrs.CONTENT_LENGTH] = str(length)
+    if status == 206:
+        headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{start + length - 1}/{remote.size}"
+    response = web.StreamResponse(status=status, headers=headers)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        try:
+            async for piece in archive.chunks(remote, start, length):
+                await response.write(piece)
+        except StoreGone:
+            # Whoever reads sees fewer bytes than were announced, and asks again for the rest.
+            response.force_close()
+            if request.transport is not None:
+                request.transport.close()
+            return response
+    await response.write_eof()
+    return response
+
+
+def _range(request: web.Request, size: int) -> tuple[int, int, int]:
+    """Start, length and status for the asked range. Raises PeerError 416."""
+    try:
+        asked = request.http_range
+    except ValueError as error:
+        raise _no_range() from error
+    if asked.start is None and asked.stop is None:
+        return 0, size, 200
+    start, stop, _ = slice(asked.start, asked.stop).indices(size)
+    if start >= stop:
+        raise _no_range()
+    return start, stop - start, 206
+
+
+def _no_range() -> PeerError:
+    return PeerError("There is no such range in this file.", status=416, code="no_range")
+
+
+def _no_file() -> PeerError:
+    return PeerError("There is no such file.", status=404, code="not_found")

@@ -132,11 +132,34 @@ class Figures(Collector):
         )
 
 
+class FleetFigures(Collector):
+    """Of this process as a node, read at the moment of asking."""
+
+    def __init__(self, fleet: Callable[[], Mapping[str, float]]) -> None:
+        self._fleet = fleet
+
+    def collect(self) -> Iterable[Metric]:
+        told = self._fleet()
+        if told:
+            yield GaugeMetricFamily(
+                "liveclass_lessons_owned", "Lessons that this node owns", value=told["lessons_owned"]
+            )
+            yield GaugeMetricFamily(
+                "liveclass_forwarded", "Requests and sockets that pass through to other nodes", value=told["forwarded"]
+            )
+            yield CounterMetricFamily(
+                "liveclass_forwarded_requests",
+                "Requests and sockets passed on to other nodes",
+                value=told["forwarded_requests_total"],
+            )
+
+
 class Metrics:
     """The registry of this application and its routes.
 
     Args:
         catchup_streams: how many streams of what was missed are open.
+        fleet: figures of this process as a node, by name; empty where it is alone.
         token: bearer of /metrics; empty: whoever asks from this machine itself.
     """
 
@@ -151,6 +174,7 @@ class Metrics:
         catchup_streams: Callable[[], int],
         proxies: Proxies,
         token: str,
+        fleet: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._lessons = lessons
         self._catalogue = catalogue
@@ -158,6 +182,7 @@ class Metrics:
         self._token = token
         self.registry = CollectorRegistry()
         self.registry.register(Figures(lessons, recordings, signalling, relay_stats, catchup_streams))
+        self.registry.register(FleetFigures(fleet))
         self._joins = Histogram(
             "liveclass_join_seconds",
             "From a subscriber's offer to media that can flow",

@@ -104,9 +104,11 @@ class Pages:
 
     Args:
         folder: the built pages; an empty or missing one gives a page that says what to do.
+        store: the origin that replays are sent to by signed addresses, if any.
     """
 
-    def __init__(self, folder: Path, proxies: Proxies) -> None:
+    def __init__(self, folder: Path, proxies: Proxies, store: str = "") -> None:
+        self._store = f" {store}" if store else ""
         self._assets = load(folder)
         self._proxies = proxies
 
@@ -151,6 +153,7 @@ class Pages:
             summary=summary,
             response="text/html" if method == "GET" else None,
             described=False,
+            anywhere=True,
         )
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
@@ -163,7 +166,10 @@ class Pages:
         asset = self._assets.get(WORKER)
         if asset is None:
             raise PeerError("There is no such file.", status=404, code="not_found")
-        return _serve(request, asset, PAGE_CACHE, WORKER_HEADERS)
+        policy = WORKER_HEADERS["Content-Security-Policy"].replace(
+            "connect-src 'self'", f"connect-src 'self'{self._store}"
+        )
+        return _serve(request, asset, PAGE_CACHE, {**WORKER_HEADERS, "Content-Security-Policy": policy})
 
     async def _favicon(self, request: web.Request) -> web.StreamResponse:
         for name in ("favicon.ico", "favicon.svg"):
@@ -182,10 +188,10 @@ class Pages:
                 "style-src 'self'",
                 "img-src 'self' data: blob:",
                 "font-src 'self'",
-                "media-src 'self' blob: mediastream:",
+                f"media-src 'self' blob: mediastream:{self._store}",
                 "worker-src 'self' blob:",
                 "manifest-src 'self'",
-                f"connect-src 'self'{sockets}",
+                f"connect-src 'self'{sockets}{self._store}",
                 "base-uri 'none'",
                 "form-action 'none'",
                 "frame-ancestors 'none'",

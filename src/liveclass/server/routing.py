@@ -35,6 +35,7 @@ class Route:
         status: of success.
         refusals: further statuses and what they mean.
         described: part of the public API, so of /openapi.json.
+        anywhere: answered by any node of a fleet, whoever owns the lesson of its path: says nothing of the lesson.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Route:
     refusals: Mapping[int, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     described: bool = True
+    anywhere: bool = False
 
 
 class Gate:

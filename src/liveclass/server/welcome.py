@@ -79,6 +79,7 @@ class Welcomes:
             catchup_url=f"/api/catchup/{held.id}" if catchup else "",
             ended_at_ms=held.ended_at_ms,
             ice_servers=list(self._ice_servers(who)),
+            owner=held.owner,
         )
 
     def replay_url(self, held: Held, role: Role) -> str:

@@ -16,8 +16,9 @@ from liveclass.lesson.messages import Role
 from liveclass.lesson.state import not_called
 from liveclass.relay.ports import Answer, Direction
 from liveclass.server.auth import Access, Caller
+from liveclass.server.forwarding import REACHED_AT
 from liveclass.server.held import Held, SessionRecord
-from liveclass.server.http import Proxies, RequestRefused, body
+from liveclass.server.http import FROM_NODE, Proxies, RequestRefused, body, local_address
 from liveclass.server.lessons import Lessons
 from liveclass.server.routing import ACCESS, PUBLIC, Route
 
@@ -35,6 +36,9 @@ goes on where it was: same place on the stage, same track of the recording."""
 
 IDENTITY = "Liveclass-Identity"
 """Header of a page that subscribes while its socket is still on the way: the identity that its `Hello` brings."""
+
+OWNER = "Liveclass-Owner"
+"""Header of an answer: the process that has the session, as `Welcome.owner`."""
 
 PREFLIGHT_S = 86_400
 """How long a browser may remember what OPTIONS said."""
@@ -115,6 +119,7 @@ class MediaSessions:
                 access=PUBLIC,
                 status=204,
                 summary=f"{name}: what the endpoint takes, and CORS",
+                anywhere=True,
             ),
             Route(
                 method="PATCH",
@@ -143,6 +148,7 @@ class MediaSessions:
                 access=PUBLIC,
                 status=204,
                 summary=f"{name}: what the session takes, and CORS",
+                anywhere=True,
             ),
         ]
 
@@ -180,6 +186,7 @@ class MediaSessions:
                 "ETag": _quoted(answer.etag),
                 "Accept-Patch": FRAGMENT,
                 "Cache-Control": "no-store",
+                OWNER: held.owner,
             },
         )
 
@@ -204,7 +211,7 @@ class MediaSessions:
 
     def _answer(self, request: web.Request, held: Held, member: Member, direction: Direction, offer: str) -> Answer:
         media, person = self._lessons.media, self._lessons.person(held, member)
-        reached_at = _local_address(request)
+        reached_at = _reached_at(request)
         if direction == "publish":
             return media.publish(held.id, person, offer, reached_at)
         return media.subscribe(held.id, person, offer, reached_at)
@@ -328,7 +335,10 @@ def _quoted(etag: str) -> str:
     return f'"{etag.strip(chr(34))}"'
 
 
-def _local_address(request: web.Request) -> str:
-    """The address of this machine that the request came to; empty when there is none (a socket file)."""
-    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
-    return str(name[0]) if isinstance(name, tuple) else ""
+def _reached_at(request: web.Request) -> str:
+    """The address of this machine that the browser reached; empty when it reached another, or none is known."""
+    own = local_address(request)
+    if FROM_NODE not in request:
+        return own
+    # A node on the same machine asks from the very address that it asks at.
+    return request.headers.get(REACHED_AT, "") if request.remote == own else ""

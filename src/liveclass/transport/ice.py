@@ -1,8 +1,8 @@
 """The answering side of ICE-lite (RFC 8445 section 2.5): STUN binding requests in, replies and verdicts out.
 
-It never sends a check, so no candidate of a peer is ever dialled. It refuses to know sockets, sessions and media. No
-state changes and no reply is made before MESSAGE-INTEGRITY is verified; a reply is never longer than its request,
-so nobody can use this server to multiply traffic.
+It never sends a check, so no candidate of a peer is ever dialled (`ice_check` asks other nodes, never a browser). It
+refuses to know sockets, sessions and media. No state changes and no reply is made before MESSAGE-INTEGRITY is verified;
+a reply is never longer than its request, so nobody can use this server to multiply traffic.
 
 STUN is read and built here and not by a library, since this is what strangers reach first and what a flood costs: one
 check answered takes 13 us, against 44 us with aioice, whose codec serves as the judge in the tests.
@@ -64,7 +64,7 @@ def username_of(datagram: bytes) -> str | None:
 
     Nothing is verified yet. Returns None for anything that is not a binding request with a username. Never raises.
     """
-    attributes = _attributes(datagram)
+    attributes = attributes_of(datagram)
     if attributes is None:
         return None
     name = attributes.get(_USERNAME)
@@ -81,7 +81,7 @@ def answer_to_stranger(datagram: bytes, address: Address) -> bytes | None:
     For `liveclass doctor` and others who ask whether this port can be reached. Stateless, and never longer than the
     request, so that a forged source gains nothing; a request too short for that gets no reply.
     """
-    attributes = _attributes(datagram)
+    attributes = attributes_of(datagram)
     if attributes is None or _USERNAME in attributes:
         return None
     transaction = datagram[8:20]
@@ -158,7 +158,7 @@ class IceLite:
             now: seconds of the caller's monotonic clock.
             seen: what the peer is told that it was seen as, where `address` is the name of a TCP connection.
         """
-        attributes = _attributes(datagram)
+        attributes = attributes_of(datagram)
         if attributes is None:
             return _NOTHING
         credentials = self._match(datagram, attributes)
@@ -189,7 +189,7 @@ class IceLite:
         username = datagram[name[0] : name[0] + name[1]]
         for credentials in (self._current, self._pending):
             if credentials is not None and username == credentials.username:
-                return credentials if _genuine(datagram, attributes, credentials.key) else None
+                return credentials if is_genuine(datagram, attributes, credentials.key) else None
         return None
 
 
@@ -197,8 +197,11 @@ def _credentials(local_ufrag: str, local_pwd: str, remote_ufrag: str) -> _Creden
     return _Credentials(local_ufrag, f"{local_ufrag}:{remote_ufrag}".encode(), local_pwd.encode())
 
 
-def _attributes(datagram: bytes) -> dict[int, tuple[int, int]] | None:
+def attributes_of(datagram: bytes, wanted: int = _BINDING_REQUEST) -> dict[int, tuple[int, int]] | None:
     """Where each attribute of a binding request stands: type to (offset, length); None when it is no sound one.
+
+    Args:
+        wanted: the type of message that is read, where it is another than a request.
 
     Attributes after MESSAGE-INTEGRITY count only if they are FINGERPRINT (RFC 8489 section 14.5). Of one type the
     first counts.
@@ -207,7 +210,7 @@ def _attributes(datagram: bytes) -> dict[int, tuple[int, int]] | None:
     if not _HEADER.size <= size <= MAX_CHECK:
         return None
     kind, length, cookie, _ = _HEADER.unpack_from(datagram)
-    if kind != _BINDING_REQUEST or cookie != _COOKIE or length != size - _HEADER.size or length % 4:
+    if kind != wanted or cookie != _COOKIE or length != size - _HEADER.size or length % 4:
         return None
     found: dict[int, tuple[int, int]] = {}
     at = _HEADER.size
@@ -226,7 +229,7 @@ def _attributes(datagram: bytes) -> dict[int, tuple[int, int]] | None:
     return found if at == size else None
 
 
-def _genuine(datagram: bytes, attributes: dict[int, tuple[int, int]], key: bytes) -> bool:
+def is_genuine(datagram: bytes, attributes: dict[int, tuple[int, int]], key: bytes) -> bool:
     """Whether FINGERPRINT (last) and MESSAGE-INTEGRITY are there and right (RFC 8489 sections 14.5 and 14.7)."""
     integrity = attributes.get(_MESSAGE_INTEGRITY)
     checksum = attributes.get(_FINGERPRINT)

@@ -222,8 +222,10 @@ export class ClassroomModel {
 
   private wire(): void {
     const { page, publisher } = this;
+    page.signalling.onMoved(() => publisher.session.moved());
     page.signalling.listen((message) => {
       if (message.type === "welcome") {
+        publisher.session.ownedBy(message.owner);
         publisher.session.hurry();
         // A greeted page is asked anew.
         this.thumbnailEveryS.value = 0;

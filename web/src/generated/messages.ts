@@ -236,6 +236,8 @@ export interface IceServer {
  *         end; empty where nothing is recorded.
  *     ended_at_ms: when the lesson ended, milliseconds since 1970; null while it has not.
  *     ice_servers: for networks that let no UDP through; empty where the server has none.
+ *     owner: which process has the lesson, as the answer to an offer says in `Liveclass-Owner`: media sessions of
+ *         another one are gone.
  */
 export interface Welcome {
   type: "welcome";
@@ -252,6 +254,7 @@ export interface Welcome {
   catchup_url: string;
   ice_servers: readonly IceServer[];
   ended_at_ms: number | null;
+  owner: string;
 }
 
 export interface LessonChanged {

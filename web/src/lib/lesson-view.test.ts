@@ -21,6 +21,7 @@ const WELCOME: Welcome = {
   catchup_url: "/api/catchup/l",
   ice_servers: [],
   ended_at_ms: null,
+  owner: "p1",
 };
 
 function told(...messages: ServerMessage[]): LessonView {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DEAD_AFTER_MS, type Effect, IDLE, type Input, type LinkState, OPEN_WITHIN_MS, PING_EVERY_MS, PROVE_MS, REFUSED_RETRY_MS, SLOW_OPENING_MS, step } from "./link-state";
+import { DEAD_AFTER_MS, type Effect, IDLE, type Input, type LinkState, MOVED_SPREAD_MS, OPEN_WITHIN_MS, PING_EVERY_MS, PROVE_MS, REFUSED_RETRY_MS, SLOW_OPENING_MS, step } from "./link-state";
 
 /** A socket in virtual time: feeds inputs, follows the wanted ticks, remembers what was asked for and when. */
 class Rig {
@@ -172,4 +172,28 @@ test("an opening that sleeps in TCP's retries begins again when the network is k
   rig.pass(SLOW_OPENING_MS);
   rig.feed({ kind: "hurry" });
   expect(rig.times("open")).toEqual([0, 1_000 + SLOW_OPENING_MS]);
+});
+
+test("a lesson that moved to another server is followed at once, without a pause", () => {
+  const rig = new Rig();
+  rig.ready();
+  rig.pass(1_000);
+  rig.feed({ kind: "moved" });
+  expect(rig.state.lostSinceMs).toBe(1_000);
+  rig.pass(MOVED_SPREAD_MS);
+  expect(rig.times("open")).toEqual([0, 1_000 + MOVED_SPREAD_MS]);
+  rig.feed({ kind: "opened" });
+  rig.feed({ kind: "welcomed" });
+  expect(rig.state.phase).toBe("ready");
+});
+
+test("a server that sends every greeting away is not asked in a circle", () => {
+  const rig = new Rig();
+  rig.ready();
+  for (let turn = 0; turn < 6; turn += 1) {
+    rig.feed({ kind: "moved" });
+    rig.pass(20_000, () => rig.feed({ kind: "opened" }));
+  }
+  const opens = rig.times("open");
+  expect((opens[6] as number) - (opens[5] as number)).toBeGreaterThan(1_000);
 });

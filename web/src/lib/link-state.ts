@@ -16,6 +16,8 @@ export const PROVE_MS = 3_000;
 export const OPEN_WITHIN_MS = 10_000;
 /** An opening that is slower than this when the network is known to be back sleeps in TCP's retries: begin again. */
 export const SLOW_OPENING_MS = 2_500;
+/** After a move all come back at once, spread over this time so that a hundred do not knock in the same instant. */
+export const MOVED_SPREAD_MS = 150;
 /** A refused link is asked for again this often: the operator may have restored it. */
 export const REFUSED_RETRY_MS = 60_000;
 
@@ -27,6 +29,8 @@ export type Input =
   | { readonly kind: "heard" }
   | { readonly kind: "welcomed" }
   | { readonly kind: "closed" }
+  /** The server closed it and is there again at once: the lesson moved to another one. */
+  | { readonly kind: "moved" }
   /** The server will not have us; `retry` false: not until the person asks. */
   | { readonly kind: "refused"; readonly reason: string; readonly retry: boolean }
   /** The network or the person came back: do not sit out the pause. */
@@ -90,6 +94,16 @@ const lose =
     effects,
   });
 
+const reopenSoon: Row = (state, now, _input, random) => ({
+  state: {
+    ...state,
+    phase: "waiting",
+    lostSinceMs: state.lostSinceMs ?? now,
+    wakeAtMs: now + random * MOVED_SPREAD_MS,
+  },
+  effects: [],
+});
+
 const overdue: Row = (state, now, input, random) =>
   state.wakeAtMs !== null && now >= state.wakeAtMs ? lose(["close"])(state, now, input, random) : same(state);
 
@@ -143,9 +157,10 @@ function awake(state: LinkState, effects: readonly Effect[] = []): Step {
 
 const TABLE: Readonly<Record<Phase, Partial<Readonly<Record<Input["kind"], Row>>>>> = {
   idle: { start: open },
-  opening: { opened: greet, hurry: openAgain, closed: lose([]), refused: refuse, tick: overdue, stop },
-  greeting: { welcomed: welcome, closed: lose([]), refused: refuse, tick: overdue, stop },
-  ready: { heard, welcomed: welcome, closed: lose([]), refused: refuse, hurry: prove, tick: beat, stop },
+  opening: { opened: greet, hurry: openAgain, closed: lose([]), moved: lose([]), refused: refuse, tick: overdue, stop },
+  // Only a socket that worked comes back without a pause: a server that closes every greeting is not asked in a circle.
+  greeting: { welcomed: welcome, closed: lose([]), moved: lose([]), refused: refuse, tick: overdue, stop },
+  ready: { heard, welcomed: welcome, closed: lose([]), moved: reopenSoon, refused: refuse, hurry: prove, tick: beat, stop },
   waiting: { start: open, hurry: open, tick: reopenWhenDue, stop },
   refused: { start: open, tick: reopenWhenDue, stop },
 };

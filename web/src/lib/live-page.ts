@@ -58,11 +58,13 @@ export class LivePage {
     this.signalling.listen((message) => {
       this.board.value = boardAfter(this.board.peek(), message);
       if (message.type === "welcome") {
+        this.subscriber.session.ownedBy(message.owner);
         this.subscriber.session.hurry();
         this.offerRelay(message.ice_servers ?? []);
       }
       if (message.type === "media_closed") this.subscriber.session.closedByServer(message.session);
     });
+    this.signalling.onMoved(() => this.subscriber.session.moved());
     effect(() => {
       const wanted =
         (this.signalling.access.value !== null || this.ahead.value) &&

@@ -54,6 +54,7 @@ export class MediaSession {
 
   private timer = 0;
   private resource = "";
+  private owner = "";
   private etag = "";
   private answer = "";
   /** The server ends the session, so that an answer still under way must not be followed by a DELETE. */
@@ -159,6 +160,19 @@ export class MediaSession {
     }
   }
 
+  /** The lesson moved to another server: the session of the old one is gone, whatever its path still says. */
+  moved(): void {
+    if (this.id.peek() === "") return;
+    this.resource = "";
+    this.feed({ kind: "renew" });
+  }
+
+  /** Who has the lesson now: a session that another process has is gone with it. A server older than this page, as while
+   *  a fleet is upgraded, does not say. */
+  ownedBy(owner: string | undefined): void {
+    if (owner && this.owner !== "" && owner !== this.owner) this.moved();
+  }
+
   private feed(input: Input): void {
     const { state, effects } = step(this.state.peek(), input, performance.now(), Math.random());
     this.state.value = state;
@@ -195,6 +209,7 @@ export class MediaSession {
       }
       this.resource = answered.resource;
       this.etag = answered.etag;
+      this.owner = answered.owner;
       this.answer = answered.sdp;
       this.id.value = sessionId(this.resource);
       this.refusal.value = "";

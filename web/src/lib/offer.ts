@@ -10,6 +10,8 @@ export interface Answered {
   readonly resource: string;
   readonly etag: string;
   readonly sdp: string;
+  /** Which process has the session, as greetings name it. */
+  readonly owner: string;
 }
 
 /** A connection of its own for one session. */
@@ -47,6 +49,7 @@ export async function postOffer(door: Door, offer: string, withinMs: number): Pr
     resource: new URL(response.headers.get("Location") ?? "", location.href).pathname,
     etag: response.headers.get("ETag") ?? "*",
     sdp: await response.text(),
+    owner: response.headers.get("Liveclass-Owner") ?? "",
   };
 }
 

@@ -14,6 +14,10 @@ import { fetchNewBuild } from "../sw/register";
 
 /** A second socket with the same identity took over (another tab). */
 const CLOSE_REPLACED = 4001;
+/** The server ends, or the lesson moved to another one (RFC 6455 section 7.4). */
+const CLOSE_RESTARTING = 1012;
+/** The reason of a close after which the lesson is on another server, which is there already. */
+const MOVING = "moving";
 
 export interface SignallingOptions {
   readonly lesson: string;
@@ -53,6 +57,7 @@ export class Signalling {
   private timer = 0;
   private pings = 0;
   private readonly listeners: Listener[] = [];
+  private readonly movers: (() => void)[] = [];
 
   constructor(private readonly options: SignallingOptions) {
     this.access.value = recallAccess(this.options.lesson, this.options.role);
@@ -81,6 +86,11 @@ export class Signalling {
   /** Hear every message after the view has taken it up. */
   listen(listener: Listener): void {
     this.listeners.push(listener);
+  }
+
+  /** Hear that the lesson is on another server now: media sessions of the old one are gone. */
+  onMoved(hear: () => void): void {
+    this.movers.push(hear);
   }
 
   /** Something else reached the server: do not sit out the pause, nor TCP's. */
@@ -155,9 +165,9 @@ export class Signalling {
     socket.onclose = (event) =>
       own(() => {
         this.socket = null;
-        this.feed(
-          event.code === CLOSE_REPLACED ? { kind: "refused", reason: "replaced", retry: false } : { kind: "closed" },
-        );
+        if (event.code === CLOSE_REPLACED) this.feed({ kind: "refused", reason: "replaced", retry: false });
+        else this.feed({ kind: event.code === CLOSE_RESTARTING ? "moved" : "closed" });
+        if (event.code === CLOSE_RESTARTING && event.reason === MOVING) for (const hear of this.movers) hear();
       });
   }
 

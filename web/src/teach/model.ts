@@ -249,8 +249,12 @@ export class TeachModel {
 
   private wire(): void {
     const { page, publisher } = this;
+    page.signalling.onMoved(() => publisher.session.moved());
     page.signalling.listen((message) => {
-      if (message.type === "welcome") publisher.session.hurry();
+      if (message.type === "welcome") {
+        publisher.session.ownedBy(message.owner);
+        publisher.session.hurry();
+      }
       if (message.type === "media_closed") publisher.session.closedByServer(message.session);
       if (message.type === "error") this.starting.value = false;
       if (message.type === "layers_wanted") publisher.layersWanted(message);
