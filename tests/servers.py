@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -253,7 +253,8 @@ class Postgres:
             ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], check=True, capture_output=True, text=True
         )
         for child in children.stdout.split():  # each has a session of its own
-            os.kill(int(child), word)
+            with suppress(ProcessLookupError):  # it has ended since
+                os.kill(int(child), word)
 
     def _as_owner(self, program: str, *arguments: str) -> list[str]:
         """PostgreSQL refuses to run as root: then it runs as its own user."""

@@ -184,7 +184,7 @@ async def test_every_call_to_a_frozen_redis_ends_in_time(own_redis: RedisServer)
     took = time.monotonic() - begun
     own_redis.thaw()
     assert all(isinstance(answer, DirectoryGone) for answer in answers)
-    assert took < CALL_S * 1.5
+    assert took < CALL_S * 3  # one bound for all of them, and the slack of a busy machine
     assert [info.id for info in await directory.nodes()] == ["a"]
     await directory.close()
 

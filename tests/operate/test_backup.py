@@ -89,6 +89,7 @@ def server(data_dir: Path, database_url: str = "") -> tuple[Settings, LessonRow,
         "materials/.uploads/1": b"x",
         "lock": b"",
         "node": b"x",
+        f"recordings/{lesson.id}/fence": b"7",
     }.items():
         path = data_dir / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,7 +147,11 @@ def test_what_was_there_comes_back_on_either_database(
 def test_what_is_half_made_stays_out(tmp_path: Path) -> None:
     settings, lesson, _ = server(tmp_path / "old")
     names = [file.name for file in files(settings.data_dir, KEPT)]
-    assert not [name for name in names if ".tmp" in name or ".work" in name or "/." in name or name in {"lock", "node"}]
+    assert not [
+        name
+        for name in names
+        if ".tmp" in name or ".work" in name or "/." in name or name in {"lock", "node"} or name.endswith("fence")
+    ]
     recording = [name for name in names if name.startswith("recordings/")]
     assert recording[0] == f"recordings/{lesson.id}/journal.jsonl", "what it tells of is there when it was read"
 

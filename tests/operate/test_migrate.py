@@ -9,6 +9,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from liveclass import cli
+from liveclass.archive.local import Data
+from liveclass.archive.model import contents
 from liveclass.config import Settings
 from liveclass.errors import UsageError
 from liveclass.operate.lock import held
@@ -49,7 +51,7 @@ def test_a_store_that_speaks_s3_takes_large_and_small_files(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anyone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anything")
-    large = next((old.data_dir / "recordings").rglob("*.m4s")).with_name("main-000002.m4s")
+    large = next((old.data_dir / "recordings").glob("*/journal.jsonl")).with_name("main-000002.m4s")
     large.write_bytes(b"0123456789abcdef" * 1_250_000)  # goes up in parts
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -79,6 +81,18 @@ def test_a_store_that_speaks_s3_takes_large_and_small_files(
 )
 def test_a_name_tells_lesson_kind_file_and_hash(name: str, becomes: str) -> None:
     assert object_name(name, "0" * 64) == becomes + "0" * 64
+
+
+@pytest.mark.parametrize("name", ["recordings/LESSON/journal.jsonl", "timelines/LESSON.jsonl", "lessons/LESSON.json"])
+def test_a_fleets_archive_understands_the_names(name: str) -> None:
+    path = object_name(name, "0" * 64)
+    found = contents([(path, 3)])
+    assert [stored.path for chain in found.logs.values() for stored in chain] + [
+        stored.path for stored in found.files.values()
+    ] == [path]
+    (key,) = [*found.logs, *found.files]
+    there = Data(Path("data")).path("LESSON", *key)
+    assert there == Path("data") / name
 
 
 def test_an_interrupted_copy_goes_on_where_it_stopped(old: Settings, tmp_path: Path) -> None:

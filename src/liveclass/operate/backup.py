@@ -80,7 +80,7 @@ def backup(settings: Settings, target: Path, progress: Callable[[int, int], None
     if not settings.database_url and not (settings.data_dir / "liveclass.db").is_file():
         raise UsageError(f"data_dir: {settings.data_dir} holds no catalogue; is it the server's?")
     folders = tuple(folder for folder in KEPT if recordings or folder != "recordings")
-    stored = bool(getattr(settings, "store_url", ""))
+    stored = bool(settings.store_url)
     manifest = Manifest(FORMAT, __version__, datetime.now(UTC).isoformat(), recordings, stored)
     try:
         with Writer(target) as writer, tempfile.TemporaryFile(dir=target.parent) as spool:

@@ -18,6 +18,8 @@ OPEN = ".part"
 """Ends the name of a segment that is being written."""
 
 _FIRST = "journal.jsonl"
+_OWNER = "fence"
+"""Which owner made a recording's folder: another fleet counts its owners anew, and an old mark would shut them out."""
 _PASSING = (".tmp", ".work")
 _DEEPEST = 5
 
@@ -51,7 +53,12 @@ def _below(folder: Path, name: str, *, parts: bool, depth: int) -> Iterator[Foun
     except (FileNotFoundError, NotADirectoryError):  # a lesson that was deleted meanwhile
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith(_PASSING) or (entry.name.endswith(OPEN) and not parts):
+        if (
+            entry.name.startswith(".")
+            or entry.name == _OWNER
+            or entry.name.endswith(_PASSING)
+            or (entry.name.endswith(OPEN) and not parts)
+        ):
             continue
         if entry.is_dir(follow_symlinks=False):
             if depth < _DEEPEST:

@@ -10,7 +10,7 @@ from liveclass.config import Settings
 from liveclass.errors import UsageError
 from liveclass.operate.progress import Bar
 
-SETTINGS = ("data_dir", "database_url")
+SETTINGS = ("data_dir", "database_url", "store_url", "store_endpoint", "store_region", "store_key_id")
 """The settings that say where the server's data is."""
 
 Commands = Any  # what `add_subparsers` gives; argparse keeps its class to itself
@@ -83,7 +83,7 @@ def _backup(arguments: argparse.Namespace, settings: Settings) -> int:
     )
     if not arguments.recordings:
         print("The recordings' media is not in it.")
-    if getattr(settings, "store_url", ""):
+    if settings.store_url:
         print("What lies in the object store is not in it and stays there.")
     for name in done.torn:
         print(f"liveclass: warning: {name} became shorter while it was read", file=sys.stderr)
@@ -115,7 +115,15 @@ def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
 
     if not arguments.to_database and not arguments.to_store:
         raise UsageError("migrate-store: expected --to-database, --to-store or both")
-    store = _store(ObjectStore, arguments.to_store, settings) if arguments.to_store else None
+    store = None
+    if arguments.to_store:
+        store = ObjectStore(
+            arguments.to_store,
+            endpoint=settings.store_endpoint,
+            region=settings.store_region,
+            key_id=settings.store_key_id,
+            key_secret=settings.store_key_secret,
+        )
     if arguments.to_database:
         bar = Bar("Catalogue", "rows")
         try:
@@ -134,11 +142,6 @@ def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
             bar.end()
         print(f"files: {copied.files}, {_mb(copied.bytes)}, {copied.new} of them new, each compared by its hash")
     return 0
-
-
-def _store(kind: Any, url: str, settings: Settings) -> Any:
-    names = ("endpoint", "region", "key_id", "key_secret")
-    return kind(url, **{name: getattr(settings, f"store_{name}", "") for name in names})
 
 
 def _mb(size: int) -> str:
