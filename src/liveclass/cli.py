@@ -115,11 +115,8 @@ def build_parser() -> argparse.ArgumentParser:
     lessons_command.add_arguments(lesson, partial(_add_settings, only=lessons_command.SETTINGS))
     lesson.set_defaults(run=lambda arguments: lessons_command.run(arguments, _settings(arguments), os.environ))
 
-<<<<<<< HEAD
-=======
     store_command.add_commands(commands, partial(_add_settings, only=store_command.SETTINGS), _settings)
 
->>>>>>> h-pg
     node = commands.add_parser(
         "node",
         help="list the nodes of a fleet; have one move its lessons to others",
@@ -127,10 +124,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_node_arguments(node)
     node.set_defaults(run=_node)
-<<<<<<< HEAD
-    store_command.add_commands(commands, partial(_add_settings, only=store_command.SETTINGS), _settings)
-=======
->>>>>>> h-pg
 
     top = commands.add_parser(
         "top",
