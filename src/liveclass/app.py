@@ -256,8 +256,8 @@ class _Stop:
     """SIGTERM and SIGINT as awaitables.
 
     Args:
-        echo_s: signals within this time are one: systemd tells all processes of a service at once, and a supervisor tells
-            its workers once more.
+        echo_s: signals within this time are one: systemd tells all processes of a service at once, and a supervisor
+            tells its workers once more.
     """
 
     def __init__(self, echo_s: float = 0.0) -> None:
