@@ -69,7 +69,9 @@ async def says(port: int, request: bytes) -> bytes:
 @pytest.mark.parametrize("same", [True, False])
 async def test_the_pages_port_takes_media_too_also_where_udp_has_the_same_number(tmp_path: Path, same: bool) -> None:
     number = free_number()
-    settings = Settings(data_dir=tmp_path, host="127.0.0.1", port=number, udp_port=number if same else free_number(), drain_s=0.0)
+    settings = Settings(
+        data_dir=tmp_path, host="127.0.0.1", port=number, udp_port=number if same else free_number(), drain_s=0.0
+    )
     transaction = secrets.token_bytes(12)
 
     async def check(running: Running) -> None:
