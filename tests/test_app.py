@@ -113,3 +113,12 @@ def test_every_setting_of_the_relay_reaches_it() -> None:
     for name in PlaneOptions.__dataclass_fields__:
         assert getattr(options, name) != getattr(default, name), name
         assert getattr(options, name) == getattr(changed, name), name
+
+
+async def test_a_worker_that_is_told_to_end_on_two_ways_at_once_is_in_no_hurry() -> None:
+    told, alone = app._Stop(echo_s=60.0), app._Stop()
+    for stop in (told, alone):
+        stop.signal()
+        stop.signal()
+        await stop.wait()
+    assert (told.urgent, alone.urgent) == (False, True)

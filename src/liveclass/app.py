@@ -55,6 +55,9 @@ log = logging.getLogger(__name__)
 
 STATIC_DIR = Path(__file__).parent / "web"
 
+ECHO_S = 2.0
+"""A worker that is told to end twice within this time was told once, on two ways."""
+
 MOVE_S = 10.0
 """How long lessons may take to move to other nodes, beyond what a running one is waited for."""
 
@@ -112,7 +115,7 @@ async def serve(
         UsageError: a port, file or setting does not allow it to start.
     """
     loop = asyncio.get_running_loop()
-    stop = _stop_on_signals(loop)
+    stop = _stop_on_signals(loop, 0.0 if worker is None else ECHO_S)
     if worker is not None:
         settings = settings_of(settings, worker)
         loop.add_reader(worker.life, _orphaned, loop, worker.life, stop)
@@ -250,15 +253,25 @@ def run(
 
 
 class _Stop:
-    """SIGTERM and SIGINT as awaitables."""
+    """SIGTERM and SIGINT as awaitables.
 
-    def __init__(self) -> None:
-        self._asked = 0
+    Args:
+        echo_s: signals within this time are one: systemd tells all processes of a service at once, and a supervisor
+            tells its workers once more.
+    """
+
+    def __init__(self, echo_s: float = 0.0) -> None:
+        self._echo_s = echo_s
+        self._asked_at: float | None = None
         self._first, self._second = asyncio.Event(), asyncio.Event()
 
     def signal(self) -> None:
-        self._asked += 1
-        (self._first if self._asked == 1 else self._second).set()
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+            self._first.set()
+        elif now - self._asked_at >= self._echo_s:
+            self._second.set()
 
     async def wait(self) -> None:
         await self._first.wait()
@@ -273,8 +286,8 @@ class _Stop:
         return self._second.is_set()
 
 
-def _stop_on_signals(loop: asyncio.AbstractEventLoop) -> _Stop:
-    stop = _Stop()
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, echo_s: float) -> _Stop:
+    stop = _Stop(echo_s)
     for name in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(name, stop.signal)

@@ -93,9 +93,12 @@ def is_running(settings: Settings) -> bool:
 
 
 def check_ports(settings: Settings, *, running: bool) -> Iterator[Finding]:
-    """Whether both ports can be had, or are held by a liveclass that runs."""
+    """Whether the ports can be had, or are held by a liveclass that runs: that of the pages, and one of media for each
+    worker."""
     yield _port("TCP port", "--port", settings.host, settings.port, socket.SOCK_STREAM, running=running)
-    yield _port("UDP port", "--udp-port", settings.host, settings.udp_port, socket.SOCK_DGRAM, running=running)
+    for worker in range(settings.workers if settings.udp_port else 1):
+        number = settings.udp_port + worker
+        yield _port("UDP port", "--udp-port", settings.host, number, socket.SOCK_DGRAM, running=running)
 
 
 def check_certificate(settings: Settings) -> Finding:

@@ -245,7 +245,8 @@ class Fleet:
         doubted = False
         while True:
             await asyncio.sleep(WATCH_S)
-            if (self.agent.standing == "doubt") != doubted:
+            # Fenced is not certain either: what waits must not be written before the lessons are dropped.
+            if (self.agent.standing != "hold") != doubted:
                 doubted = not doubted
                 log.warning("ownership_in_doubt" if doubted else "ownership_certain")
                 for lesson in self.agent.held:
