@@ -683,10 +683,7 @@ class Lessons:
         return bool(held.pages) or held.lesson.state == "live" or any(m.sessions for m in held.lesson.members())
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        async def run() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(run())
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
