@@ -261,7 +261,7 @@ class Settings:
         0.0,
         "part of max_sessions from which a node sends its lessons' next classrooms to other nodes; 0: never",
         least=0,
-        most=1,
+        most=0.95,
     )
     cascade_fan_out: int = setting(8, "nodes at most that are sent one lesson by the same node", least=1, most=64)
 

@@ -1,4 +1,4 @@
-"""A lesson that has outgrown its node, on two real workers: classrooms beyond the share hear it through the other one."""
+"""A lesson that has outgrown its node, on two real workers: classrooms beyond the share hear it through the other."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.fleet.machine import Machine
 from tests.fleet.people import lesson_of, until
 
 ROOMS = 12
-TOKEN = "figures-for-tests"
+TOKEN = "figures-for-tests"  # noqa: S105
 SETTINGS = {"max_sessions": "30", "cascade_share": "0.2", "lease_s": "2", "metrics_token": TOKEN}
 """Six sessions, the volunteer's among them, until a worker's lesson goes elsewhere."""
 

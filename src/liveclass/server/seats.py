@@ -61,6 +61,9 @@ by themselves."""
 AVOID_S = 5.0
 """How long no classroom is sent to a node that refused one or was lost."""
 
+OFFER_REFUSED = frozenset({400, 413, 415, 422})
+"""Answers that another node would give as well; all others are about the node: full, leaving, or of an older version."""
+
 TRIES = 3
 """Nodes that are asked for one classroom before it stays here, and how often an order is sent."""
 
@@ -185,7 +188,7 @@ class Seats:
                 seated = read_as(body, Seated)
                 self._sit(lesson, person.participant, node.id, seated)
                 return Answer(seated.session, seated.sdp, seated.etag)
-            if status < 500:
+            if status in OFFER_REFUSED:
                 raise _passed_on(status, body)
             self._avoid(lesson, node.id)
         return None
