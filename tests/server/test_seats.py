@@ -43,13 +43,13 @@ class Noting:
         return lambda *args, **more: self.calls.append((name, *args, *more.values()))
 
     def of(self, name: str) -> list[tuple[Any, ...]]:
-        return [args for called, *args in self.calls if called == name]
+        return [call[1:] for call in self.calls if call[0] == name]
 
 
 class Fleet:
     """The nodes around `a`, which owns all lessons and is nearly full."""
 
-    node = A
+    node: str = A
 
     def __init__(self) -> None:
         self.sessions = {A: MOST - 2, B: 0, C: 0}
@@ -97,8 +97,8 @@ class Table:
     def __init__(self, share: float = 0.7) -> None:
         self.plane, self.listener, self.fleet, self.clock = Noting(), Noting(), Fleet(), Clock()
         self.seats = Seats(
-            self.plane,  # type: ignore[arg-type]
-            self.listener,  # type: ignore[arg-type]
+            self.plane,
+            self.listener,
             self.fleet,
             share=share,
             fan_out=8,
@@ -171,7 +171,7 @@ async def test_what_the_node_tells_is_heard_as_if_it_were_here(table: Table) -> 
         ("link_changed", LESSON, "p1", link),
     ]
     table.seats.hear(LESSON, node, Told({}, [Closed(session, "peer_closed")]))
-    assert table.listener.of("media_closed") == [[LESSON, "p1", session, "subscribe", "peer_closed"]]
+    assert table.listener.of("media_closed") == [(LESSON, "p1", session, "subscribe", "peer_closed")]
     assert table.seats.count == 0
 
 
@@ -201,7 +201,7 @@ async def test_a_session_that_only_one_side_has_ends(table: Table) -> None:
     assert table.seats.count == 1, "its own may still be on the way"
     table.clock.advance(SETTLED_S)
     table.seats.hear(LESSON, node, Told({}))
-    assert table.listener.of("media_closed") == [[LESSON, "p1", answer.session, "subscribe", "timeout"]]
+    assert table.listener.of("media_closed") == [(LESSON, "p1", answer.session, "subscribe", "timeout")]
 
 
 async def test_a_silent_nodes_classrooms_are_told_to_come_back(table: Table) -> None:
@@ -213,7 +213,7 @@ async def test_a_silent_nodes_classrooms_are_told_to_come_back(table: Table) -> 
     assert table.seats.count == 1
     table.clock.advance(LOST_S - SILENT_S)
     table.seats._look()
-    assert table.listener.of("media_closed") == [[LESSON, "p1", answer.session, "subscribe", "timeout"]]
+    assert table.listener.of("media_closed") == [(LESSON, "p1", answer.session, "subscribe", "timeout")]
     assert await table.seat() is not None
     assert table.fleet.asked[-1][0] != node, "the lost one is left alone for a while"
 
@@ -234,7 +234,7 @@ async def test_orders_reach_the_node_and_the_lesson_hears_of_the_end_at_once(tab
     table.seats.close_participant(LESSON, "p1", "publish", "call_ended")
     assert table.seats.count == 1
     table.seats.close_participant(LESSON, "p1", "subscribe", "deleted")
-    assert table.listener.of("media_closed") == [[LESSON, "p1", answer.session, "subscribe", "deleted"]]
+    assert table.listener.of("media_closed") == [(LESSON, "p1", answer.session, "subscribe", "deleted")]
     for _ in range(5):
         await asyncio.sleep(0)
     orders = table.fleet.orders()
@@ -258,10 +258,10 @@ async def test_a_classroom_that_comes_again_has_one_session(table: Table) -> Non
     second = await table.seat()
     assert first is not None
     assert second is not None
-    assert table.listener.of("media_closed") == [[LESSON, "p1", first.session, "subscribe", "replaced"]]
+    assert table.listener.of("media_closed") == [(LESSON, "p1", first.session, "subscribe", "replaced")]
     table.fleet.sessions[A] = 0
     table.seats.subscribe(LESSON, Person("p1", "classroom", ""), "offer", "")
-    assert table.listener.of("media_closed")[1:] == [[LESSON, "p1", second.session, "subscribe", "replaced"]]
+    assert table.listener.of("media_closed")[1:] == [(LESSON, "p1", second.session, "subscribe", "replaced")]
     assert table.seats.count == 0
 
 

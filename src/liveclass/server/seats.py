@@ -62,7 +62,7 @@ AVOID_S = 5.0
 """How long no classroom is sent to a node that refused one or was lost."""
 
 OFFER_REFUSED = frozenset({400, 413, 415, 422})
-"""Answers that another node would give as well; all others are about the node: full, leaving, or of an older version."""
+"""Answers that another node would give as well; all others are about the node: full, leaving, or an older version."""
 
 TRIES = 3
 """Nodes that are asked for one classroom before it stays here, and how often an order is sent."""
