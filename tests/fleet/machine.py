@@ -71,11 +71,12 @@ class Machine:
         for _ in range(100):
             having = [node for node in await self.nodes() if node.lessons]
             if len(having) == 1:
-                return having[0], self._process(having[0])
+                return having[0], self.process_of(having[0])
             await asyncio.sleep(0.1)
         raise AssertionError(f"no node has {lesson.id}")
 
-    def _process(self, node: NodeInfo) -> psutil.Process:
+    def process_of(self, node: NodeInfo) -> psutil.Process:
+        """The process that is a node."""
         port = urlsplit(node.url).port
         for child in self._children():
             if any(one.laddr.port == port for one in child.net_connections() if one.status == psutil.CONN_LISTEN):

@@ -132,6 +132,13 @@ class Figures(Collector):
         )
 
 
+_CASCADE = {
+    "classrooms_elsewhere": "Sessions of classrooms of this node's lessons that other nodes serve",
+    "classrooms_guests": "Sessions of classrooms that this node serves for other nodes' lessons",
+    "lessons_pulled": "Lessons that this node pulls from others",
+}
+
+
 class FleetFigures(Collector):
     """Of this process as a node, read at the moment of asking."""
 
@@ -151,6 +158,13 @@ class FleetFigures(Collector):
                 "liveclass_forwarded_requests",
                 "Requests and sockets passed on to other nodes",
                 value=told["forwarded_requests_total"],
+            )
+            for name, what in _CASCADE.items():
+                yield GaugeMetricFamily(f"liveclass_{name}", what, value=told[name])
+            yield CounterMetricFamily(
+                "liveclass_pull_tries",
+                "Sessions begun with other nodes to pull lessons from them",
+                value=told["pull_tries_total"],
             )
 
 
