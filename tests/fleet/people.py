@@ -163,7 +163,7 @@ class Person:
 
     async def _count(self, peer: Peer) -> None:
         seen = 0
-        while not peer.closed:
+        while peer is self._media and not peer.closed:
             packets = sum(stream.packets for stream in peer.streams.values())
             if packets > seen:
                 seen = packets

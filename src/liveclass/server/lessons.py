@@ -37,6 +37,7 @@ from liveclass.lesson.messages import (
     LinkState,
     MediaClosed,
     Ping,
+    Pong,
     RecordingInfo,
     Role,
     Slot,
@@ -73,7 +74,7 @@ IDLE_S = 60.0
 BOARD_MESSAGES = (*get_args(orders.BoardOrder), *get_args(orders.Passing))
 """What is about the blackboard, not about floor and media."""
 
-UNTOLD = (JumpNow, MediaClosed)
+UNTOLD = (JumpNow, MediaClosed, Pong)
 """Messages that no `Welcome` makes up for: they follow it."""
 
 
