@@ -5,6 +5,8 @@ Real server processes, a Redis of their own, and people without browsers. Each c
 
 import argparse
 import asyncio
+import signal
+import sys
 from typing import Protocol
 
 from bench.fleet.crowd import joins, signalling
@@ -59,6 +61,7 @@ def measure(options: argparse.Namespace) -> Seen:
 
 def main() -> None:
     options = parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers under test end as well
     given = ", ".join(f"{name} {value}" for name, value in vars(options).items() if name != "command")
     about = surroundings()
     print(f"{options.command}: {given}; {about}\n\n{table(measure(options).rows())}")
