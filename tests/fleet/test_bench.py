@@ -7,7 +7,7 @@ import pytest
 from bench.fleet.crowd import joins, signalling
 from bench.fleet.faults import failover, outage
 from bench.fleet.site import Row, table
-from bench.fleet.wear import classes, slope, soak
+from bench.fleet.wear import slope, soak
 from bench.fleet.workers import Carried, Workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -65,12 +65,6 @@ async def test_classrooms_that_come_and_go_leave_nothing_with_the_owner() -> Non
     seen = await soak(rooms=4, seconds=4, turn_s=0.2, settle_s=2)
     told(seen.rows())
     assert seen.turns
-    assert max(seen.drift) <= LEFT
-
-
-async def test_lessons_that_are_over_leave_nothing_in_the_process() -> None:
-    seen = await classes(rooms=3, cycles=3, settle_s=2)
-    told(seen.rows())
     assert max(seen.drift) <= LEFT
 
 
