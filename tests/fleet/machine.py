@@ -20,7 +20,7 @@ class Machine:
     def __init__(self, folder: Path, workers: int = 2, **settings: str) -> None:
         self.server = LiveServer(folder / "data", {"workers": str(workers), **settings})
         self._settings = settings
-        self._workers = workers
+        self.workers = workers
 
     @property
     def url(self) -> str:
@@ -30,7 +30,7 @@ class Machine:
         """Returns when all workers are nodes of the fleet."""
         await self.server.start()
         for _ in range(300):
-            if len(await self.nodes()) == self._workers:
+            if len(await self.nodes()) == self.workers:
                 return
             await asyncio.sleep(0.2)
         raise AssertionError(f"not all workers came up:\n{self.server.log_tail()}")
@@ -85,6 +85,7 @@ class Machine:
 
     def _children(self) -> list[psutil.Process]:
         try:
-            return list(psutil.Process(self.server.pid).children())
+            process = psutil.Process(self.server.pid)
+            return list(process.children()) if self.workers > 1 else [process]
         except psutil.NoSuchProcess:
             return []

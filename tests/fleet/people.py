@@ -27,6 +27,9 @@ ANSWER_S = 5.0
 """As a page gives up an offer."""
 
 BACKOFF_S = 0.25
+CONSENT_S = 4.0
+"""Between two checks that the other end is there; who sends nothing for 30 s is taken for gone."""
+
 SILENT_S = 2.5
 """A socket that does not answer a ping for so long is given up; pages wait 12 s, as their links are worse."""
 
@@ -185,11 +188,15 @@ class Person:
 
     async def _count(self, peer: Peer) -> None:
         seen = 0
-        while not peer.closed:
+        checked = time.monotonic()
+        while peer is self._media and not peer.closed:
             packets = sum(stream.packets for stream in peer.streams.values())
             if packets > seen:
                 seen = packets
                 self.heard_at.append(time.monotonic())
+            if time.monotonic() - checked >= CONSENT_S:
+                checked = time.monotonic()
+                peer.check()
             await asyncio.sleep(PACKET_S)
 
     async def _speak(self) -> None:

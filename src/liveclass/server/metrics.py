@@ -79,6 +79,7 @@ class Figures(Collector):
         for code, count in self._signalling.refused.items():
             refused.add_metric([code], count)
         yield refused
+        yield GaugeMetricFamily("liveclass_event_loop_tasks", "Tasks of the event loop", value=len(asyncio.all_tasks()))
         yield from self._links([member for one in held for member in one.lesson.members()])
         yield GaugeMetricFamily(
             "liveclass_catchup_streams", "Streams of what was missed open", value=self._catchup_streams()
