@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "liveclass"
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"", "errors"}),
+    frozenset({"", "errors", "tasks"}),
     frozenset({"config"}),
     frozenset({"rtp"}),
     frozenset({"lesson", "transport"}),
@@ -35,8 +35,8 @@ know each other. The empty name is `liveclass/__init__.py`, which holds the vers
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 
 NARROW: dict[str, frozenset[str]] = {
-    "archive": frozenset({"", "errors"}),
-    "cluster": frozenset({"", "errors", "config"}),
+    "archive": frozenset({"", "errors", "tasks"}),
+    "cluster": frozenset({"", "errors", "config", "tasks"}),
     "recording": frozenset({"", "errors", "rtp", "relay.source"}),
     "materials": frozenset({"", "errors", "lesson.events"}),
 }

@@ -22,6 +22,7 @@ from secrets import token_hex
 
 from aiohttp import web
 
+from liveclass import tasks
 from liveclass.archive import retention
 from liveclass.archive.model import ArchiveOptions
 from liveclass.archive.service import Archive
@@ -208,15 +209,15 @@ async def serve(
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         ticking = asyncio.create_task(_tick(recordings))
-        stack.push_async_callback(_cancel, ticking)
+        stack.push_async_callback(tasks.end, [ticking])
         if settings.retention_days:
             retaining = asyncio.create_task(
                 _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet)
             )
-            stack.push_async_callback(_cancel, retaining)
+            stack.push_async_callback(tasks.end, [retaining])
         if tls is not None:
             renewing = asyncio.create_task(_renew(tls, settings))
-            stack.push_async_callback(_cancel, renewing)
+            stack.push_async_callback(tasks.end, [renewing])
         await lessons.start()
         if fleet is None:
             await _complete(recordings, catalogue)
@@ -305,7 +306,7 @@ async def _drain(lessons: Lessons, fleet: Fleet | None, limit_s: float, stop: _S
         moving = asyncio.create_task(fleet.drain())
         while not moving.done() and not stop.urgent and time.monotonic() < deadline + MOVE_S:
             await stop.hurried(DRAIN_LOOK_S)
-        await _cancel(moving)
+        await tasks.end([moving])
     while lessons.live_count and not stop.urgent and (left_s := deadline - time.monotonic()) > 0:
         await stop.hurried(min(left_s, DRAIN_LOOK_S))
 
@@ -500,12 +501,6 @@ async def _renew(tls: ssl.SSLContext, settings: Settings) -> None:
             certificates.refresh(tls, settings)
         except UsageError as error:
             log.warning("the certificate was not renewed: %s", error)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
 
 
 def _plane_options(settings: Settings) -> PlaneOptions:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from liveclass import tasks
 from liveclass.archive.cache import Cache
 from liveclass.archive.local import Data, Stamp
 from liveclass.archive.mirror import Mirror, Passed
@@ -139,17 +140,13 @@ class Archive:
         """Put what is closed by now, as far as the store takes it in `patience_s`, and end; the rest comes later."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.end([task])
             if patience_s:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(patience_s):
                         await self.flush()
-        tasks = [one.task for one in self._kept.values() if one.task is not None]
-        tasks += self._bringing.values()
-        for running in tasks:
-            running.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        running = [one.task for one in self._kept.values() if one.task is not None]
+        await tasks.end([*running, *self._bringing.values()])
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -199,8 +196,10 @@ class Archive:
         """Put what there is to put now, of one lesson or of all. What fails is left to later rounds."""
 
         async def settle() -> None:
-            tasks = [kept.task for one, kept in self._kept.items() if kept.task and lesson in {"", one}]
-            await asyncio.gather(*tasks, return_exceptions=True)
+            running = [kept.task for one, kept in self._kept.items() if kept.task and lesson in {"", one}]
+            if running:
+                # Not `gather`: whoever has no more patience must not have to wait for what it cancels.
+                await asyncio.wait(running)
 
         # What is on its way has looked before.
         await settle()
@@ -450,7 +449,7 @@ class Archive:
         task = kept.task if kept is not None else None
         self.release(lesson)
         if task is not None:
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.end([task])
         if not recording_only:
             self._gone[lesson] = None
             while len(self._gone) > 10 * _MOST_KNOWN:

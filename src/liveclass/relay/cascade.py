@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from liveclass import tasks
 from liveclass.errors import PeerError
 from liveclass.relay.plane import Plane
 from liveclass.relay.remote import Remote
@@ -69,8 +70,7 @@ class Cascade:
         """Pull it no more."""
         task = self._tasks.get(lesson)
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.end([task])
 
     async def close(self) -> None:
         """Pull nothing more."""

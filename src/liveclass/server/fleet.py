@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 from yarl import URL
 
-from liveclass import __version__
+from liveclass import __version__, tasks
 from liveclass.cluster.directory import Directory
 from liveclass.cluster.model import NodeId, NodeInfo
 from liveclass.cluster.node import Node
@@ -180,9 +180,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Leave the fleet: whatever is still here is another node's at once. After the lessons are closed."""
-        for task in [*self._tasks, *([self._draining] if self._draining else [])]:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end([*self._tasks, *([self._draining] if self._draining else [])])
         await self.agent.close()
         await self._directory.close()
         if self._client is not None:

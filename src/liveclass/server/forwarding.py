@@ -18,6 +18,7 @@ from aiohttp.typedefs import Middleware
 from multidict import CIMultiDict
 from yarl import URL
 
+from liveclass import tasks
 from liveclass.errors import PeerError
 from liveclass.server.connection import INTERNAL, RESTARTING
 from liveclass.server.http import FROM_NODE, Handler, Proxies, RequestRefused, local_address
@@ -313,16 +314,14 @@ class Forwarding:
         outward = asyncio.ensure_future(_pump(near.receive, far))
         inward = asyncio.ensure_future(_pump(far.receive, near))
         moved = asyncio.ensure_future(self._moved(lesson, place))
-        tasks = (outward, inward, moved)
+        carrying = (outward, inward, moved)
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(carrying, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            ended = [task for task in tasks if task.done()]
+            ended = [task for task in carrying if task.done()]
             # Nobody else reads when it is closed: only then is the peer's own close waited for, and the code sure to
             # arrive.
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await tasks.end(carrying)
         if inward in ended:
             # No word of why: the owner has gone, and somebody else has the lesson soon.
             code, reason = inward.result() or (RESTARTING, "moving")

@@ -13,6 +13,7 @@ from typing import cast, get_args
 
 import structlog
 
+from liveclass import tasks
 from liveclass.archive.service import Archive
 from liveclass.config import Settings
 from liveclass.errors import PeerError, UsageError
@@ -207,9 +208,7 @@ class Lessons:
                 page.connection.close(RESTARTING, "restarting")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.flush(), 5.0)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
         await asyncio.gather(*(self._keeper.save(held) for held in list(self._held.values())))
         for held in self._held.values():
             self.boards.note(held, held.attendance.everyone_leaves())

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
+from liveclass import tasks
 from liveclass.config import Settings
 from liveclass.errors import UsageError
 from liveclass.server.congestion import hold_rate
@@ -101,9 +102,7 @@ class SharedPort:
         self._listeners = []
         for sock in list(self._silent):
             self._drop(sock)
-        for task in list(self._handing):
-            task.cancel()
-        await asyncio.gather(*self._handing, return_exceptions=True)
+        await tasks.end(self._handing)
 
     def _accepted(self, sock: socket.socket, remote: Address) -> None:
         if len(self._silent) >= self._max_silent:

@@ -4,7 +4,6 @@ Reads what others count; knows none of their rules. Every figure is described in
 """
 
 import asyncio
-import contextlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
@@ -15,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from liveclass import tasks
 from liveclass.errors import PeerError
 from liveclass.lesson.members import Member
 from liveclass.server.http import Handler, Proxies, bearer
@@ -227,9 +227,7 @@ class Metrics:
 
         task = asyncio.create_task(measure())
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await tasks.end([task])
 
     def middleware(self) -> Middleware:
         """Counts answers by method and status."""

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from liveclass import tasks
 from liveclass.cluster import spread
 from liveclass.cluster.model import NodeId, NodeInfo
 from liveclass.cluster.peers import NodeRefused, NodeSilent
@@ -141,9 +142,7 @@ class Seats:
 
     async def close(self) -> None:
         """Look after them no more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(self._tasks)
 
     # Where a classroom goes
 

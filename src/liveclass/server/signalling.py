@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 
+from liveclass import tasks
 from liveclass.errors import PeerError
 from liveclass.lesson.members import participant_id
 from liveclass.lesson.messages import PROTOCOL_VERSION, ErrorMessage, Hello, Role
@@ -183,8 +184,7 @@ class Signalling:
     async def _finish(
         self, socket: web.WebSocketResponse, reader: asyncio.Task[None], writer: asyncio.Task[tuple[int, str]]
     ) -> None:
-        reader.cancel()
-        await asyncio.wait({reader})
+        await tasks.end([reader])
         with contextlib.suppress(TimeoutError, ConnectionError, RuntimeError):
             code, reason = await asyncio.wait_for(writer, CLOSE_S)
             await socket.close(code=code, message=reason.encode())
