@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 import aiohttp
 import numpy as np
 import psutil  # type: ignore[import-untyped]
+from tests.e2e.server import Lesson
 from tests.fleet.people import Person, lesson_of
 
 from bench.fleet.site import Row, Site, Usage, silences, site, until
 
 SETTLE_S = 5.0
+REST_S = 8.0
+"""After which the server has closed the files of lessons that are over, as it keeps them for some seconds."""
+
 TURN_S = 1.0
 """Between two changes: one leaves, and comes back in the next."""
 
@@ -21,6 +25,9 @@ WARM_CYCLES = 5
 
 SAMPLE_S = 5.0
 HEAR_S = 30.0
+LIGHT_S = 10.0
+"""For one light rendition of a short lesson, by a child at idle priority beside a busy machine."""
+
 LOOKS = 60
 """Tries to be answered by a given worker: who takes a connection is chance."""
 
@@ -149,20 +156,34 @@ async def soak(rooms: int, seconds: float, turn_s: float = TURN_S, settle_s: flo
     return wear
 
 
-async def classes(rooms: int, cycles: int, settle_s: float = SETTLE_S) -> Wear:
+async def classes(rooms: int, cycles: int, settle_s: float = REST_S) -> Wear:
     """One lesson after the other on one node: it begins, all hear, it ends, all leave."""
     async with site(workers=1) as here:
         server = here.machine.server
         process = here.processes()[0]
+        lessons: list[Lesson] = []
 
         async def cycle() -> None:
             lesson = await server.create_lesson()
             async with lesson_of(server.url, lesson, rooms):
                 await server.api("POST", f"/api/lessons/{lesson.id}/end")
+            lessons.append(lesson)
+
+        async def rest() -> None:
+            """Until what is made after a lesson is made, and what is closed when it is not used is closed."""
+            end = time.monotonic() + LIGHT_S * len(lessons)
+            while lessons:
+                replay = await server.replay(lessons[-1])
+                if replay["recording"]["state"] == "finished" and (not replay["main"] or replay["light"]):
+                    lessons.pop()
+                    continue
+                assert time.monotonic() < end, f"{len(lessons)} lessons are not at rest: {replay}"
+                await asyncio.sleep(0.5)
+            await asyncio.sleep(settle_s)
 
         for _ in range(WARM_CYCLES):
             await cycle()
-        await asyncio.sleep(settle_s)
+        await rest()
         before = await _state(here, process)
         begun = time.monotonic()
         wear = Wear(0, before, before)
@@ -170,6 +191,6 @@ async def classes(rooms: int, cycles: int, settle_s: float = SETTLE_S) -> Wear:
             await cycle()
             wear.turns += 1
             wear.memory.append((time.monotonic() - begun, Usage.of(process).rss_mb))
-        await asyncio.sleep(settle_s)
+        await rest()
         wear.after = await _state(here, process)
     return wear

@@ -7,7 +7,7 @@ import pytest
 from bench.fleet.crowd import joins, signalling
 from bench.fleet.faults import failover, outage
 from bench.fleet.site import Row, table
-from bench.fleet.wear import slope, soak
+from bench.fleet.wear import classes, slope, soak
 from bench.fleet.workers import Carried, Workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -65,6 +65,13 @@ async def test_classrooms_that_come_and_go_leave_nothing_with_the_owner() -> Non
     seen = await soak(rooms=4, seconds=4, turn_s=0.2, settle_s=2)
     told(seen.rows())
     assert seen.turns
+    assert max(seen.drift) <= LEFT
+
+
+async def test_lessons_that_are_over_leave_no_descriptor_task_or_thread() -> None:
+    seen = await classes(rooms=2, cycles=6)
+    told(seen.rows())
+    assert seen.turns == 6
     assert max(seen.drift) <= LEFT
 
 

@@ -163,3 +163,23 @@ async def test_a_deleted_timeline_leaves_no_byte_and_begins_anew(tmp_path: Path)
     await keep(book, "lesson1", line(1))
     await book.close()
     assert len(book.read("lesson1")) == 1
+
+
+async def test_a_file_that_nobody_writes_to_is_closed_and_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lesson that is over must hold no descriptor until the server ends."""
+    monkeypatch.setattr(module, "REST_S", 0.05)
+    monkeypatch.setattr(module, "SYNC_S", 0.05)
+    book = Logbook(tmp_path)
+    book.start()
+    for number in range(5):
+        assert await keep(book, f"lesson{number}", line(1))
+    for _ in range(250):
+        if not book._files:
+            break
+        await asyncio.sleep(0.02)
+    assert book._files == {}
+    assert await keep(book, "lesson1", line(2))
+    await book.close()
+    assert [one.seq for one in book.read("lesson1")] == [1, 2]

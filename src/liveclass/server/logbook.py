@@ -26,6 +26,9 @@ SYNC_S = 1.0
 OPEN_FILES = 64
 """Files held open; each live lesson uses one, and those beyond are opened again when they are written to."""
 
+REST_S = 5.0
+"""A file that was not written to for so long is closed: what is left open tells of live lessons alone."""
+
 HELD_BACK_S = 0.1
 """How often it is looked whether a lesson that may be another node's still is this one's."""
 
@@ -48,6 +51,7 @@ class Logbook:
         self._writes = writes
         self._held_back: list[tuple[str, bytes, Done]] = []
         self._files: OrderedDict[str, int] = OrderedDict()
+        self._used: dict[str, float] = {}
         self._dirty: set[str] = set()
         self._waiting: list[tuple[str, bytes, Done]] = []
         self._wake = threading.Condition()
@@ -184,7 +188,7 @@ class Logbook:
                 if self._held_back and not self._closing:
                     self._wake.wait(HELD_BACK_S)
                 elif not self._waiting and not self._closing:
-                    self._wake.wait(SYNC_S if self._dirty else None)
+                    self._wake.wait(SYNC_S if self._dirty else REST_S if self._files else None)
                 with self._disk:
                     self._writing, self._waiting = self._held_back + self._waiting, []
                     self._held_back = []
@@ -196,6 +200,7 @@ class Logbook:
                 self._tell(told)
             if closing or time.monotonic() - synced >= SYNC_S:
                 self._sync()
+                self._rest()
                 synced = time.monotonic()
             if closing:
                 break
@@ -218,6 +223,13 @@ class Logbook:
                 log.warning("timeline_not_written", lesson=lesson_id, reason=error.strerror)
             finally:
                 os.close(descriptor)
+
+    def _rest(self) -> None:
+        """Close what nobody has written to for a while."""
+        before = time.monotonic() - REST_S
+        with self._disk:
+            for lesson_id in [one for one in self._files if self._used[one] <= before and one not in self._dirty]:
+                self._forget(lesson_id)
 
     def _write_next(self) -> tuple[Done, bool] | None:
         """Write what was handed over first; None when there is no more."""
@@ -283,10 +295,12 @@ class Logbook:
             while len(self._files) > OPEN_FILES:
                 self._forget(next(iter(self._files)))
         self._files.move_to_end(lesson_id)
+        self._used[lesson_id] = time.monotonic()
         return descriptor
 
     def _forget(self, lesson_id: str) -> None:
         descriptor = self._files.pop(lesson_id, None)
+        self._used.pop(lesson_id, None)
         if descriptor is not None:
             if lesson_id in self._dirty:
                 os.fsync(descriptor)
