@@ -169,6 +169,7 @@ async def serve(
             recording_changed,
             recover_all=fleet is None,
             archived=archive is not None,
+            bring=archive.copy if archive is not None else None,
         )
         if archive is not None:
             # Ended after the recordings, so that what they close at last is put into the store.

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from liveclass.recording.book import read_journal
+from liveclass.recording.catchup import Rendition
 from liveclass.recording.model import RecordingOptions
 from liveclass.recording.service import Recordings
 from tests.archive.depot import LESSON, Depot, Faulty
 from tests.recording import media
-from tests.recording.studio import Studio
+from tests.recording.studio import WALL_AT_ZERO, Studio
 
 
 class Machine(Studio):
@@ -28,6 +29,7 @@ class Machine(Studio):
             disk=self.disk,
             recover_all=False,
             archived=True,
+            bring=self.depot.archive.copy,
         )
 
     async def own(self, fence: int) -> None:
@@ -88,3 +90,38 @@ async def test_a_machine_that_is_lost_costs_the_open_segment_and_the_replay_is_o
     for machine in (one, two, three):
         await machine.recordings.close()
         await machine.depot.archive.close()
+
+
+@pytest.mark.parametrize("rendition", ["sound", "picture"])
+async def test_what_was_missed_on_a_machine_that_is_lost_is_played_by_another_out_of_the_store(
+    tmp_path: Path, store: Faulty, rendition: Rendition
+) -> None:
+    one = Machine(tmp_path / "one", store, 0)
+    await one.own(1)
+    one.join(LESSON)
+    one.teach(0.5, 27)
+    await one.run(27)
+    await one.depot.archive.flush()
+    closed = one.recordings.manifest(LESSON).status.duration_s
+    two = Machine(tmp_path / "two", store, 40)
+    await two.own(2)
+    two.join(LESSON)
+    two.teach(40.5, 5)
+    await two.run(46)
+    # As before anything was brought back: whoever was away asks at once.
+    for path in [*(two.root / LESSON).glob("*.m4s"), *(two.root / LESSON).glob("*.mp4")]:
+        path.unlink()
+    stream = await two.recordings.catchup(LESSON, round((WALL_AT_ZERO + 3) * 1000), rendition)
+    missed = 0.0
+    while (chunk := await stream.next()) is not None:
+        missed += chunk.media_s
+    # The fragment that a picture begins in is counted whole.
+    assert stream.starts_at_s + missed == pytest.approx(closed, abs=0.6)
+    assert missed > 5
+    assert any((tmp_path / "two" / "archive" / "cache").rglob("*"))
+    store.gone = True
+    with pytest.raises(OSError, match="gone"):
+        await two.depot.archive.copy("lesson000002", "main-000001.m4s")
+    for machine in (one, two):
+        await machine.recordings.close()
+        await machine.depot.archive.close(patience_s=0)

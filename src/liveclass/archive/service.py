@@ -324,6 +324,7 @@ class Archive:
             return False
         # After the mark: nothing that counts comes any more.
         found = contents(await self._store.names(lesson))
+        self._know(lesson, found)
         logs = {key: await self._joined(chain) for key, chain in found.logs.items()}
         small = [one for one in found.files.values() if _is_small(one)]
         texts = await asyncio.gather(*(self._read_in_turn(one) for one in small))
@@ -370,7 +371,15 @@ class Archive:
             if self._data.path(lesson, one.kind, one.name).exists():
                 continue
             data = await self._read_in_turn(one)
-            await self._in_thread(lambda one=one, data=data: self._data.write(lesson, one.kind, one.name, data))  # type: ignore[misc]
+
+            def write(one: Stored = one, data: bytes = data) -> None:
+                self._data.write(lesson, one.kind, one.name, data)
+
+            try:
+                await self._in_thread(write)
+            except FileNotFoundError:
+                # Between its two names the folder has been given its new owner's place (`recording.hold`).
+                await self._in_thread(write)
 
     async def _joined(self, chain: list[Stored]) -> bytes:
         return b"".join([await self._read(chunk) for chunk in chain])
@@ -400,22 +409,36 @@ class Archive:
             return None
         if self._options.redirect and self._store.signs:
             return Remote(stored, url=await self._store.sign(stored.path, self._options.signed_s))
+        return Remote(stored, await self._copied(lesson, stored) if self._cache.fits(stored.size) else None)
+
+    async def copy(self, lesson: str, name: str) -> Path | None:
+        """A copy on this disk of a file of a recording, until others push it out; None: the store has none of it.
+
+        Raises:
+            StoreGone: ask again later, or no copy of it is kept (`cache_bytes`).
+        """
+        stored = await self._find(lesson, "recording", name)
+        if stored is None:
+            return None
+        return await self._copied(lesson, stored)
+
+    def chunks(self, remote: Remote, start: int, length: int) -> AsyncIterator[bytes]:
+        """A range of a file that `open` has found. Raises StoreGone while it is read."""
+        return self._store.chunks(remote.stored.path, start, length)
+
+    async def _copied(self, lesson: str, stored: Stored) -> Path:
         path = self._cache.path(lesson, stored.sha256)
         if path is not None:
             self.counters.cache_hits += 1
-            return Remote(stored, path)
+            return path
         if not self._cache.fits(stored.size):
-            return Remote(stored)
+            raise StoreGone("no copy of so large a file is kept here")
         # Those who ask for one file at the same time wait for one copy.
         copying = self._copying.get(stored.path)
         if copying is None:
             copying = self._copying[stored.path] = asyncio.get_running_loop().create_task(self._copy(lesson, stored))
             copying.add_done_callback(lambda _done: self._copying.pop(stored.path, None))
-        return Remote(stored, await asyncio.shield(copying))
-
-    def chunks(self, remote: Remote, start: int, length: int) -> AsyncIterator[bytes]:
-        """A range of a file that `open` has found. Raises StoreGone while it is read."""
-        return self._store.chunks(remote.stored.path, start, length)
+        return await asyncio.shield(copying)
 
     async def _copy(self, lesson: str, stored: Stored) -> Path:
         data = await self._read_in_turn(stored)
@@ -427,12 +450,16 @@ class Archive:
         known, now = self._known.get(lesson), self._monotonic()
         stored = known.found.files.get((kind, name)) if known is not None else None
         if stored is None and (known is None or now - known.at >= _KNOWN_S):
-            known = self._known[lesson] = _Known(now, contents(await self._store.names(lesson)))
-            self._known.move_to_end(lesson)
-            while len(self._known) > _MOST_KNOWN:
-                self._known.popitem(last=False)
-            stored = known.found.files.get((kind, name))
+            found = contents(await self._store.names(lesson))
+            self._know(lesson, found)
+            stored = found.files.get((kind, name))
         return stored
+
+    def _know(self, lesson: str, found: Contents) -> None:
+        self._known[lesson] = _Known(self._monotonic(), found)
+        self._known.move_to_end(lesson)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
     # Deleting
 

@@ -1,12 +1,13 @@
 """One stream of a recording, which may still grow: finds where it begins, reads what is on the medium, waits for more.
 
 Lives on the event loop; files are read by threads of its own, a little at a time, so that neither a disk nor a slow
-reader can delay the writer or a lesson. Decides nothing about pace: whoever asks for chunks decides that.
+reader can delay the writer or a lesson. Decides nothing about pace: whoever asks for chunks decides that. What another
+machine has recorded, and is not on this disk, is brought by whoever made the stream.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +43,10 @@ _ALMOST_TICKS = VIDEO_TIMESCALE
 _LOW_ENDED_TICKS = 2 * VIDEO_TIMESCALE
 
 Result = TypeVar("Result")
+
+Bring = Callable[[str], Awaitable[Path | None]]
+"""A copy on this disk of a closed file of the recording that is not in its folder, by its name; None: there is none.
+Raises OSError: it cannot be brought now."""
 
 
 class Chunk(NamedTuple):
@@ -115,7 +120,7 @@ class CatchupStream:
     """
 
     def __init__(
-        self, session: Followed, rendition: Rendition, executor: Executor, begin: _Begin, codec: str, init: bytes
+        self, files: "_Files", session: Followed, rendition: Rendition, begin: _Begin, codec: str, init: bytes
     ) -> None:
         kind = "audio" if rendition == "sound" else "video"
         at, wall_ms = session.book.parts[begin.part]
@@ -124,7 +129,7 @@ class CatchupStream:
         self.part = Part(at / VIDEO_TIMESCALE, 0.0, wall_ms)
         self._session = session
         self._rendition = rendition
-        self._executor = executor
+        self._files = files
         self._part = begin.part
         self._track = begin.track
         self._segment = begin.segment.number
@@ -191,10 +196,8 @@ class CatchupStream:
         return True
 
     async def _read(self, segment: Segment, available: int) -> None:
-        paths = _paths(self._session.path, self._track, segment)
-        found, end = await _in_thread(
-            self._executor, lambda: load(paths, self._offset, available, TRACK_ID[self._rendition])
-        )
+        offset, track = self._offset, TRACK_ID[self._rendition]
+        found, end = await self._files.read(self._track, segment, lambda paths: load(paths, offset, available, track))
         self._offset = end
         scale = AUDIO_TIMESCALE if self._rendition == "sound" else VIDEO_TIMESCALE
         for piece, data in found:
@@ -209,7 +212,7 @@ class CatchupStream:
             self._ended = True
             return
         if self._rendition == "picture" and following.init != self._init:
-            init, codec = await _picture_init(self._executor, self._session.path, following.init)
+            init, codec = await self._files.picture_init(following.init)
             if codec != self._codec:
                 self._ended = True
                 return
@@ -239,23 +242,27 @@ class CatchupStream:
         return session.state != "recording" or part_end(session.book.parts, self._part) is not None
 
 
-async def open_stream(session: Followed, from_ms: int, rendition: Rendition, executor: Executor) -> CatchupStream:
+async def open_stream(
+    session: Followed, from_ms: int, rendition: Rendition, executor: Executor, bring: Bring | None = None
+) -> CatchupStream:
     """The stream that begins at a moment of the lesson, as soon as that is on the medium.
 
     Args:
         from_ms: milliseconds since 1970; before the lesson: its beginning.
         executor: runs what blocks.
+        bring: for files that are not in the folder; None: there are no others.
 
     Raises:
         PeerError: 404 `no_recording` when nothing is recorded from that moment on, 503 `not_yet` when it has not come
             within 15 s.
         OSError: the disk does not give what it took.
     """
+    files = _Files(session, executor, bring)
     try:
         async with asyncio.timeout(OPEN_PATIENCE_S):
             while True:
                 growth = session.growth
-                begin = await _find(session, from_ms, rendition, executor)
+                begin = await _find(files, session, from_ms, rendition)
                 if begin is not None:
                     break
                 if session.state not in {"recording", "paused"}:
@@ -264,15 +271,44 @@ async def open_stream(session: Followed, from_ms: int, rendition: Rendition, exe
     except TimeoutError as error:
         raise PeerError("That moment is not recorded yet.", status=503, code="not_yet") from error
     if rendition == "sound":
-        return CatchupStream(session, rendition, executor, begin, OPUS_CODEC, _SOUND_INIT)
-    init, codec = await _picture_init(executor, session.path, begin.segment.init)
-    return CatchupStream(session, rendition, executor, begin, codec, init)
+        return CatchupStream(files, session, rendition, begin, OPUS_CODEC, _SOUND_INIT)
+    init, codec = await files.picture_init(begin.segment.init)
+    return CatchupStream(files, session, rendition, begin, codec, init)
 
 
 _SOUND_INIT = init_segment(None, (0, 0), opus_entry())
 
 
-async def _find(session: Followed, from_ms: int, rendition: Rendition, executor: Executor) -> _Begin | None:
+class _Files:
+    """The files of one recording, wherever they are."""
+
+    def __init__(self, session: Followed, executor: Executor, bring: Bring | None) -> None:
+        self._session = session
+        self._executor = executor
+        self._bring = bring
+
+    async def read(self, track: str, segment: Segment, do: Callable[[Sequence[Path]], Result]) -> Result:
+        """Read a segment. Raises FileNotFoundError where it is nowhere; OSError."""
+        paths = _paths(self._session.path, track, segment)
+        return await self._with(paths, None if segment.size is None else paths[-1].name, do)
+
+    async def picture_init(self, name: str) -> tuple[bytes, str]:
+        """An initialisation segment with the picture alone, and its codec. Raises as `read`."""
+        data = await self._with([self._session.path / name], name, lambda paths: paths[0].read_bytes())
+        init = strip_init(data, TRACK_ID["picture"])
+        return init, picture_codec(init)
+
+    async def _with(self, paths: Sequence[Path], closed: str | None, do: Callable[[Sequence[Path]], Result]) -> Result:
+        try:
+            return await _in_thread(self._executor, lambda: do(paths))
+        except FileNotFoundError:
+            copy = await self._bring(closed) if closed is not None and self._bring is not None else None
+            if copy is None:
+                raise
+        return await _in_thread(self._executor, lambda: do([copy]))
+
+
+async def _find(files: _Files, session: Followed, from_ms: int, rendition: Rendition) -> _Begin | None:
     book = session.book
     main = book.tracks.get(MAIN)
     if not book.parts or main is None:
@@ -281,14 +317,14 @@ async def _find(session: Followed, from_ms: int, rendition: Rendition, executor:
     if rendition == "sound":
         # The packet at the end of a segment may have been laid into it by some milliseconds.
         segments = stretch(_of_part(book, main, part), max(tick - VIDEO_TIMESCALE // 4, book.parts[part][0]), 0)
-        return await _find_in(session, part, MAIN, segments, tick, rendition, executor)
+        return await _find_in(files, part, MAIN, segments, tick, rendition)
     low = book.tracks.get(LOW)
     if low is not None:
         segments = _around(_of_part(book, low, part), tick, _ALMOST_TICKS)
-        found = await _find_in(session, part, LOW, segments, tick, rendition, executor)
+        found = await _find_in(files, part, LOW, segments, tick, rendition)
         if found is not None or (segments and segments[-1].size is None):
             return found
-    return await _find_in(session, part, MAIN, _around(_of_part(book, main, part), tick, 0), tick, rendition, executor)
+    return await _find_in(files, part, MAIN, _around(_of_part(book, main, part), tick, 0), tick, rendition)
 
 
 def _of_part(book: Book, track: TrackBook, part: int) -> list[Segment]:
@@ -310,13 +346,7 @@ def _around(segments: Sequence[Segment], tick: int, slack: int) -> list[Segment]
 
 
 async def _find_in(
-    session: Followed,
-    part: int,
-    name: str,
-    segments: Sequence[Segment],
-    tick: int,
-    rendition: Rendition,
-    executor: Executor,
+    files: _Files, part: int, name: str, segments: Sequence[Segment], tick: int, rendition: Rendition
 ) -> _Begin | None:
     """The fragment that holds `tick` (90 kHz), or the keyframe nearest before it, else the next one."""
     best: _Begin | None = None
@@ -325,8 +355,8 @@ async def _find_in(
         offset = 0
         available = segment.flushed if segment.size is None else segment.size
         while offset < available:
-            paths = _paths(session.path, name, segment)
-            pieces, offset = await _in_thread(executor, partial(scan, paths, offset, available, TRACK_ID[rendition]))
+            look = partial(scan, offset=offset, end=available, track_id=TRACK_ID[rendition])
+            pieces, offset = await files.read(name, segment, look)
             for at, piece in pieces:
                 if rendition == "sound":
                     if piece.end * 15 // 8 > tick:
@@ -354,11 +384,6 @@ def _paths(folder: Path, track: str, segment: Segment) -> list[Path]:
     """Where a segment may be: it is renamed when it is closed."""
     path = folder / segment_name(track, segment.number)
     return [path] if segment.size is not None else [path.with_name(path.name + PART), path]
-
-
-async def _picture_init(executor: Executor, folder: Path, name: str) -> tuple[bytes, str]:
-    init = strip_init(await _in_thread(executor, (folder / name).read_bytes), TRACK_ID["picture"])
-    return init, picture_codec(init)
 
 
 async def _in_thread(executor: Executor, do: Callable[[], Result]) -> Result:

@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -83,6 +84,7 @@ class Recordings:
         recover_all: False on a node of a fleet: others write into the folder too, and what is not finished is left
             alone until it is given to this process by `adopt`.
         archived: whether files that are not in the folder any more, or not yet, may be in the archive.
+        bring: a copy on this disk of such a file, by lesson and name; None: the archive has none. Raises OSError.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Recordings:
         lighten: Command | None = None,
         recover_all: bool = True,
         archived: bool = False,
+        bring: Callable[[str, str], Awaitable[Path | None]] | None = None,
     ) -> None:
         self._root = root
         self._options = options
@@ -108,6 +111,7 @@ class Recordings:
         self._holds: dict[str, Hold] = {}
         self._shelf = Shelf(root, others=not recover_all, archived=archived)
         self._archived = archived
+        self._bring = bring
         # One lesson is finished or deleted by one caller at a time; a lock nobody waits for is forgotten.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._readers = ThreadPoolExecutor(_READERS, "recording-reader")
@@ -349,7 +353,8 @@ class Recordings:
             followed = await open_finished(self._root / lesson_id, self._readers)
         if followed is None or followed.state == "off":
             raise PeerError("This lesson is not being recorded.", status=404, code="no_recording")
-        return await open_stream(followed, from_ms, rendition, self._readers)
+        bring = partial(self._bring, lesson_id) if self._bring is not None else None
+        return await open_stream(followed, from_ms, rendition, self._readers, bring)
 
     # Inside
 
