@@ -51,7 +51,10 @@ async def test_who_never_hears_is_left_behind_and_named(caplog: pytest.LogCaptur
 
 async def test_a_fault_of_a_task_is_told_and_ends_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
     async def fail() -> None:
-        raise LookupError("lost")
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise LookupError("lost")
 
     failing, other = asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(3600))
     await asyncio.sleep(0)
@@ -61,5 +64,13 @@ async def test_a_fault_of_a_task_is_told_and_ends_nobody_else(caplog: pytest.Log
     assert "LookupError" in caplog.text
 
 
-async def test_nothing_to_end_takes_no_turn_of_the_loop() -> None:
-    await tasks.end([])
+async def test_what_has_ended_before_is_left_to_whoever_asks_for_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise LookupError("lost")
+
+    failed = asyncio.create_task(fail())
+    await asyncio.sleep(0)
+    await tasks.end([failed])
+    assert caplog.text == ""
+    with pytest.raises(LookupError):
+        await failed

@@ -21,9 +21,9 @@ STOP_S = 2.0
 async def end(tasks: Iterable[asyncio.Task[Any]], within_s: float = STOP_S) -> None:
     """Cancel tasks and wait until they have ended; those that still run after `within_s` are left behind.
 
-    What they raise is logged, as nobody else asks for it.
+    What they raise as they end is logged, as nobody else asks for it. Those that have ended before are not its affair.
     """
-    ending = list(tasks)
+    ending = [task for task in tasks if not task.done()]
     for _ in range(STOPS):
         running = [task for task in ending if not task.done()]
         if not running:
@@ -36,4 +36,4 @@ async def end(tasks: Iterable[asyncio.Task[Any]], within_s: float = STOP_S) -> N
         log.warning("tasks left behind: %s", ", ".join(sorted(task.get_name() for task in left)))
     for task in ending:
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a task had failed before it was ended: %s", type(error).__name__, exc_info=error)
+            log.error("a task failed as it was ended: %s", type(error).__name__, exc_info=error)
