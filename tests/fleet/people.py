@@ -1,13 +1,14 @@
 """People of a lesson on a fleet, without a browser: sockets and media that come back as the pages do.
 
-A teacher who speaks and classrooms that listen; each notes when it heard something. Knows no fleet, only a URL.
+A teacher who speaks and classrooms that listen; each notes when it heard something. Knows no fleet, only URLs.
 """
 
 import asyncio
 import contextlib
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any, Literal
@@ -39,6 +40,10 @@ SDP = {"Content-Type": "application/sdp"}
 class Person:
     """One page. `heard_at` and `told` grow while it lives.
 
+    Args:
+        doors: where the servers answer: the URL of one, or of several, of which another is tried after each that fails,
+            as a page does whose name has several addresses.
+
     Attributes:
         heard_at: when packets of sound came, seconds of the monotonic clock.
         closes: codes and reasons with which its sockets were closed.
@@ -46,8 +51,10 @@ class Person:
         media_ends: why its media sessions were closed, as it was told.
     """
 
-    def __init__(self, url: str, lesson: Lesson, role: Literal["teacher", "classroom"], number: int) -> None:
-        self.url = url
+    def __init__(
+        self, doors: str | Sequence[str], lesson: Lesson, role: Literal["teacher", "classroom"], number: int
+    ) -> None:
+        self._doors = deque([doors] if isinstance(doors, str) else doors)
         self.role = role
         self._lesson = lesson
         self._identity = f"{number:032x}"
@@ -78,6 +85,11 @@ class Person:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._media is not None:
             self._media.close()
+
+    @property
+    def url(self) -> str:
+        """Of the server that it tries now."""
+        return self._doors[0]
 
     @property
     def welcome(self) -> dict[str, Any]:
@@ -121,6 +133,7 @@ class Person:
                         pause_s = 0.02
                         if reason == "moving":
                             self._renew.set()
+            self._doors.rotate(-1)
             await asyncio.sleep(pause_s)
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> tuple[int | None, str]:
@@ -215,10 +228,16 @@ class Person:
 
 
 @asynccontextmanager
-async def lesson_of(url: str, lesson: Lesson, classrooms: int) -> AsyncIterator[tuple[Person, list[Person]]]:
-    """A teacher who speaks in a live lesson, and classrooms that hear it."""
-    teacher = Person(url, lesson, "teacher", 1)
-    rooms = [Person(url, lesson, "classroom", 2 + number) for number in range(classrooms)]
+async def lesson_of(
+    doors: str | Sequence[str], lesson: Lesson, classrooms: int
+) -> AsyncIterator[tuple[Person, list[Person]]]:
+    """A teacher who speaks in a live lesson, and classrooms that hear it. Of several doors each takes the next."""
+    among = deque([doors] if isinstance(doors, str) else doors)
+    teacher = Person(tuple(among), lesson, "teacher", 1)
+    rooms = []
+    for number in range(classrooms):
+        among.rotate(-1)
+        rooms.append(Person(tuple(among), lesson, "classroom", 2 + number))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
         try:
             await teacher.start(http)
