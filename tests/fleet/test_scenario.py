@@ -10,7 +10,7 @@ from tests.fleet.forms import Alone, Form, Machines, object_store
 from tests.fleet.scenario import BACK_S, whole_lesson
 from tests.servers import missing_postgres, postgres, redis_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
