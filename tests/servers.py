@@ -114,7 +114,6 @@ class SentinelServer:
     def __init__(self, folder: Path, master: RedisServer, *, quorum: int, password: str = "", auth: str = "") -> None:
         self.port = free_port()
         self._file = folder / f"sentinel-{self.port}.conf"
-        self._password = password
         lines = [
             *(f"port {self.port}", "bind 127.0.0.1", f"dir {folder}"),
             f"sentinel monitor {self.NAME} 127.0.0.1 {master.port} {quorum}",
@@ -137,9 +136,9 @@ class SentinelServer:
         """Does it know so many replicas, and other Sentinels, of the master?"""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2) as line:
-                login = f"AUTH {self._password}\r\n" if self._password else ""
-                line.sendall(f"{login}INFO sentinel\r\nQUIT\r\n".encode())
-                told = line.makefile().read()
+                line.sendall(b"INFO sentinel\r\n")
+                answer = line.makefile("rb")
+                told = answer.read(int(answer.readline()[1:])).decode()
         except OSError:
             return False
         return f"slaves={replicas},sentinels={sentinels + 1}" in told
