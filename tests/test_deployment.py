@@ -275,8 +275,8 @@ def test_the_image_is_built_from_what_is_there() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     copied = " ".join(rest for word, rest in dockerfile() if word == "COPY")
     assert wanted["readme"] in copied
-    assert "fleet" in wanted["optional-dependencies"]
-    assert any("[fleet]" in rest for _, rest in dockerfile())
+    assert {"fleet", "trace"} <= set(wanted["optional-dependencies"])
+    assert any("[fleet,trace]" in rest for _, rest in dockerfile())
 
 
 def test_the_image_is_small_pinned_and_runs_as_nobody_in_particular() -> None:

@@ -301,6 +301,13 @@ class Settings:
     )
     log_format: Literal["text", "json"] = setting("text", "how log lines look")
     metrics_token: str = setting("", "bearer token of /metrics; empty: open to loopback only", secret=True)
+    trace_url: str = setting(
+        "", "collector that is sent traces by OTLP over HTTP, such as http://collector:4318; empty: no traces"
+    )
+    trace_share: float = setting(0.05, "share of the requests that are traced", least=0, most=1)
+    trace_queue: int = setting(
+        2048, "spans that wait for the collector at most; what finds no room is dropped", least=64, most=100_000
+    )
     drain_s: float = setting(
         20.0, "how long SIGTERM waits for running lessons before it ends", unit="s", least=0, most=86_400
     )
@@ -541,6 +548,8 @@ def _check(settings: Settings) -> None:
         _parsed("trusted_proxies", "IP addresses or networks, comma-separated", network, ipaddress.ip_network)
     if settings.public_url:
         _check_url("public_url", settings.public_url, "https://class.example.org")
+    if settings.trace_url:
+        _check_url("trace_url", settings.trace_url, "http://collector:4318")
     for origin in items(settings.allowed_origins):
         if _check_url("allowed_origins", origin, "https://school.example.org") not in {"", "/"}:
             raise UsageError(f"allowed_origins: expected scheme and host without a path, got {origin!r}")
