@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tests.servers import RedisServer, SentinelServer, free_port
 FAILOVER_S = 30.0
 """Sentinels on a busy machine take their time to agree; when they have, the nodes have 10 s."""
 
-SECRET = "of-the-sentinels"
+SECRET = "of-the-sentinels"  # noqa: S105
 
 
 class Watched:
@@ -62,6 +62,16 @@ async def watched(own_redis: RedisServer, tmp_path: Path) -> AsyncIterator[Watch
         yield watched
     finally:
         watched.kill()
+
+
+async def answering(call: Callable[[], Awaitable[object]]) -> None:
+    """Ask the directory until it answers."""
+    async with asyncio.timeout(FAILOVER_S):
+        while True:
+            with suppress(DirectoryGone):
+                await call()
+                return
+            await asyncio.sleep(0.05)
 
 
 async def failed_over(watched: Watched, running: Running) -> None:
@@ -121,14 +131,7 @@ async def test_changes_are_heard_from_the_new_master(watched: Watched) -> None:
         await watched.promoted()
         await until(lambda: len(heard) > 1 and not any(heard), 10.0)
 
-        async def told() -> bool:
-            with suppress(DirectoryGone):
-                await directory.renew(about("a"), {"L": 5}, LEASE_S)
-                return True
-            return False
-
-        while not await told():
-            await asyncio.sleep(0.1)
+        await answering(lambda: directory.renew(about("a"), {"L": 5}, LEASE_S))
         await until(lambda: heard[-1] == "L", 10.0)
     finally:
         task.cancel()
@@ -147,12 +150,7 @@ async def test_sentinels_have_a_password_of_their_own_and_calls_wait_for_a_conne
         f"redis+sentinel://:of%3Athe%40master@{hosts}/{SentinelServer.NAME}/1?sentinel_password={SECRET}"
     )
     try:
-        async with asyncio.timeout(FAILOVER_S):
-            while True:
-                with suppress(DirectoryGone):
-                    await directory.register(about("a"), 60.0)
-                    break
-                await asyncio.sleep(0.05)
+        await answering(lambda: directory.register(about("a"), 60.0))
         answers = await asyncio.gather(*[directory.nodes() for _ in range(100)])
         assert all([info.id for info in nodes] == ["a"] for nodes in answers)
     finally:
@@ -178,11 +176,10 @@ def test_the_address_is_read_whole() -> None:
     assert load({"redis_url": url}).redis_url == url
 
 
-@pytest.mark.parametrize(
-    "rest",
-    ["", "/name", "h", "h/", "h:0/name", "h:99999/name", "h,/name", "h/name/x", "h/name?x=1", ":secret@h/na me", "h/n#a"]
-    + [",".join(["h"] * 17) + "/name"],
-)
+NONE = ["", "/name", "h", "h/", "h:0/name", "h:99999/name", "h,/name", "h/name/x", "h/name?x=1", "h/n#a"]
+
+
+@pytest.mark.parametrize("rest", [*NONE, ":secret@h/na me", ",".join(["h"] * 17) + "/name"])
 def test_an_address_that_is_none_is_refused_without_quoting_it(rest: str) -> None:
     with pytest.raises(UsageError, match="redis_url: no URL") as refused:
         RedisDirectory(f"redis+sentinel://{rest}")

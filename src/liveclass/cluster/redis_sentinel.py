@@ -79,7 +79,7 @@ def parse(url: str) -> Address:
     )
 
 
-class _Pool(SentinelConnectionPool, BlockingConnectionPool):  # type: ignore[misc]
+class _Pool(SentinelConnectionPool, BlockingConnectionPool):
     """Connections to the master of now; more calls at a time wait for one."""
 
 
@@ -90,7 +90,7 @@ def client(address: Address, *, retry: Retry, **connection: Any) -> Redis:
         retry: of each call; a second attempt asks the Sentinels again.
         connection: bounds of the pool and of each connection.
     """
-    sentinels = Sentinel(
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
         address.sentinels,
         sentinel_kwargs={
             "socket_timeout": ASK_S,
@@ -100,7 +100,7 @@ def client(address: Address, *, retry: Retry, **connection: Any) -> Redis:
             "protocol": 2,
         },
     )
-    pool = _Pool(
+    pool = _Pool(  # type: ignore[no-untyped-call]
         address.master,
         sentinels,
         db=address.database,
