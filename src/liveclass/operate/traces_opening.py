@@ -1,5 +1,7 @@
-"""Whether there are traces, by the settings. The only place that knows what sends them; where there are none, it loads nothing
-of that."""
+"""Whether there are traces, by the settings. The only place that knows what sends them.
+
+Where there are none, nothing of that is loaded.
+"""
 
 from liveclass.errors import UsageError
 from liveclass.operate.traces import Tracer
