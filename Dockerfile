@@ -14,7 +14,7 @@ COPY web web
 RUN PIP_CONSTRAINT=requirements.lock pip wheel --no-deps --wheel-dir /wheels .
 # Ready-made packages alone, in the versions that were tested: whatever would need a compiler fails here.
 RUN python -m venv /opt/liveclass && \
-    /opt/liveclass/bin/pip install --only-binary=:all: -c requirements.lock "$(echo /wheels/liveclass-*.whl)[fleet]" && \
+    /opt/liveclass/bin/pip install --only-binary=:all: -c requirements.lock "$(echo /wheels/liveclass-*.whl)[fleet,trace]" && \
     /opt/liveclass/bin/pip uninstall --yes pip
 
 FROM python:${PYTHON}

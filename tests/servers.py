@@ -101,12 +101,67 @@ def redis_server() -> Iterator[RedisServer]:
             server.kill()
 
 
+class SentinelServer:
+    """A `redis-server --sentinel` that watches one master, and makes a replica the master when it is gone.
+
+    Args:
+        quorum: how many must take the master for gone.
+        password: its own; `auth` the master's.
+    """
+
+    NAME = "mymaster"
+
+    def __init__(self, folder: Path, master: RedisServer, *, quorum: int, password: str = "", auth: str = "") -> None:
+        self.port = free_port()
+        self._file = folder / f"sentinel-{self.port}.conf"
+        lines = [
+            *(f"port {self.port}", "bind 127.0.0.1", f"dir {folder}"),
+            f"sentinel monitor {self.NAME} 127.0.0.1 {master.port} {quorum}",
+            *(f"sentinel down-after-milliseconds {self.NAME} 1000", f"sentinel failover-timeout {self.NAME} 5000"),
+            *([f"requirepass {password}"] if password else []),
+            *([f"sentinel auth-pass {self.NAME} {auth}"] if auth else []),
+        ]
+        self._file.write_text("\n".join(lines) + "\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it learns of replicas and of other Sentinels from the master, within some seconds."""
+        program = shutil.which("redis-server")
+        assert program is not None
+        self._process = subprocess.Popen(
+            [program, str(self._file), "--sentinel"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def sees(self, *, replicas: int, sentinels: int) -> bool:
+        """Does it know so many replicas, and other Sentinels, of the master?"""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as line:
+                line.sendall(b"INFO sentinel\r\n")
+                answer = line.makefile("rb")
+                told = answer.read(int(answer.readline()[1:])).decode()
+        except OSError:
+            return False
+        return f"slaves={replicas},sentinels={sentinels + 1}" in told
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
 class Wire:
-    """A TCP address that leads to a server, or to another one, or nowhere: what a failover changes, and a cut cable."""
+    """A TCP address that leads to a server, or to another one, or nowhere: what a failover changes, and a cut cable.
+
+    Attributes:
+        cut: what is sent is lost.
+        delay_s: how much later each byte arrives, each way; 0: at once.
+    """
 
     def __init__(self, to_port: int) -> None:
         self.to_port = to_port
         self.cut = False
+        self.delay_s = 0.0
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
 
@@ -136,13 +191,25 @@ class Wire:
         self._open -= {writer, back}
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        arriving = asyncio.ensure_future(self._arrive(under_way, writer))
         try:
             while data := await reader.read(65536):
                 if not self.cut:  # the bytes are lost: TCP below would wait and send them again, for minutes
-                    writer.write(data)
-                    await writer.drain()
+                    under_way.put_nowait((time.monotonic() + self.delay_s, data))
+            await under_way.join()
         finally:
+            arriving.cancel()
             writer.transport.abort()
+
+    async def _arrive(self, under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        """In the order in which they were sent, also when the delay has changed since."""
+        while True:
+            due, data = await under_way.get()
+            if (wait_s := due - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+            writer.write(data)
+            under_way.task_done()
 
 
 class Postgres:

@@ -88,6 +88,7 @@ LIBRARY_ROOMS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("server", "operate.top"),
     "pylibsrtp": ("transport.srtp",),
     "redis": ("cluster.redis",),
+    "opentelemetry": ("operate.traces_otlp",),
     "obstore": ("recording", "archive", "operate"),
     "pypdfium2": ("materials",),
     "sqlalchemy": ("catalogue",),

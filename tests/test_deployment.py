@@ -7,6 +7,7 @@ asked in `tests/server/test_turn.py`, the same topology as plain processes is ru
 
 import json
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -20,6 +21,7 @@ import yaml
 
 from liveclass.cli import build_parser
 from liveclass.config import Settings, described, load
+from liveclass.operate.bundle import SUFFIXES
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -275,8 +277,8 @@ def test_the_image_is_built_from_what_is_there() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     copied = " ".join(rest for word, rest in dockerfile() if word == "COPY")
     assert wanted["readme"] in copied
-    assert "fleet" in wanted["optional-dependencies"]
-    assert any("[fleet]" in rest for _, rest in dockerfile())
+    assert {"fleet", "trace"} <= set(wanted["optional-dependencies"])
+    assert any("[fleet,trace]" in rest for _, rest in dockerfile())
 
 
 def test_the_image_is_small_pinned_and_runs_as_nobody_in_particular() -> None:
@@ -304,12 +306,60 @@ def test_every_command_is_one_that_the_program_has() -> None:
     assert entry[0] in scripts
     for words in (command, SERVICES[BUILT]["command"]):
         assert build_parser().parse_args(words).command == "serve"
+    given = [words for line in guide_commands() if (words := words_for_liveclass(line)) is not None]
+    parsed = [build_parser().parse_args(words) for words in given]
+    assert {"backup", "restore", "doctor", "lesson"} <= {arguments.command for arguments in parsed}
+
+
+def guide_commands() -> Iterator[list[str]]:
+    """Each command of docs/deploy.md, in blocks and, where it is Compose's, within texts; as a shell reads it."""
     guide = (ROOT / "docs" / "deploy.md").read_text("utf-8")
-    used = re.findall(r"docker compose exec (?:-T )?liveclass liveclass ([^\n|>&;)`]+)", guide)
-    assert used
-    for line in used:
-        words = [word.strip("'\"") for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", line)]
-        assert build_parser().parse_args(words).command, line
+    blocks = re.findall(r"^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    texts = [text for block in blocks for text in block.splitlines()]
+    texts += re.findall(r"`(docker compose [^`]+)`", re.sub(r"^```.*?^```", "", guide, flags=re.M | re.S))
+    for text in texts:
+        plain = re.sub(r"\$\([^)]*\)", "2026-09-01", text)
+        for part in re.split(r"&&|\|\||\|", plain):
+            words = shlex.split(part, comments=True)
+            if words:
+                yield words
+
+
+def words_for_liveclass(command: list[str]) -> list[str] | None:
+    """What the program is given by a command of the guide; None: it is not asked."""
+    if command[0] == "liveclass":
+        return command[1:]
+    if command[:2] != ["docker", "compose"] or command[2] not in {"run", "exec"} or BUILT not in command:
+        return None
+    at = command.index(BUILT)
+    # What `run` starts is the image's entry point; what `exec` starts has to be named.
+    assert command[2] == "run" or command[at + 1] == "liveclass", command
+    return command[at + (1 if command[2] == "run" else 2) :]
+
+
+def test_backups_lie_outside_the_container_and_where_it_may_write() -> None:
+    found = [line for line in guide_commands() if BUILT in line and {"backup", "restore"} & set(line)]
+    assert len(found) >= 4
+    made = next(line for line in guide_commands() if line[0] == "install")
+    user, group = SERVICES[BUILT]["user"].split(":")
+    assert (made[made.index("-o") + 1], made[made.index("-g") + 1]) == (user, group)
+    for line in found:
+        outside, inside = line[line.index("-v") + 1].split(":")
+        assert outside == made[-1]
+        assert not inside.startswith(SERVICES[BUILT]["volumes"][0].split(":")[1])
+        file = Path(line[-1])
+        assert file.parent == Path(inside)
+        assert file.name.endswith(SUFFIXES)
+        # Started beside the one that runs: with its variables and its data, without a terminal, and gone afterwards.
+        assert {"--rm", "-T", "--no-deps"} <= set(line)
+
+
+def test_what_a_restore_needs_empty_is_what_the_guide_throws_away() -> None:
+    (thrown,) = [line for line in guide_commands() if line[:3] == ["docker", "volume", "rm"]]
+    volumes = yaml.safe_load(COMPOSE.read_text("utf-8"))["volumes"]
+    assert thrown[3:] == [f"liveclass_{name}" for name in ("liveclass_data", "postgres_data")]
+    assert {name.removeprefix("liveclass_") for name in thrown[3:]} <= set(volumes)
+    assert "cd /opt/liveclass" in (ROOT / "docs" / "deploy.md").read_text("utf-8"), "the project's name is its folder's"
 
 
 def test_the_guide_names_containers_files_and_variables_that_are_there() -> None:
@@ -318,9 +368,9 @@ def test_the_guide_names_containers_files_and_variables_that_are_there() -> None
     assert len(given) > 10
     for line in given:
         words = line.split()
-        assert words[0] in {"up", "ps", "exec", "run", "build", "logs", "version"}, line
+        assert words[0] in {"up", "down", "ps", "exec", "run", "build", "logs", "version"}, line
         named = [word for word in words[1:] if word in SERVICES]
-        assert named or words[0] in {"up", "ps", "build", "version"}, line
+        assert named or words[0] in {"up", "down", "ps", "build", "version"}, line
     assigned = set(re.findall(r"^([A-Z][A-Z_]+)=", guide, re.MULTILINE))
     assert {"SITE_ADDRESS", "NODE_ADDRESS"} <= assigned
     assert assigned <= set(example())

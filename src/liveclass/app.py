@@ -38,6 +38,8 @@ from liveclass.materials.model import MaterialsOptions
 from liveclass.materials.service import Materials
 from liveclass.operate import certificates, logs
 from liveclass.operate.secrets import Secrets, admin_token_notice
+from liveclass.operate.traces import About, Tracer
+from liveclass.operate.traces_opening import open_tracer
 from liveclass.operate.workers import Supervisor, Worker, same_command
 from liveclass.recording.model import RecordingOptions, RecordingStatus
 from liveclass.recording.service import Recordings
@@ -124,10 +126,15 @@ async def serve(
     secrets = Secrets.open(settings.data_dir, settings.admin_token)
     if secrets.new_admin_token:
         print(admin_token_notice(secrets.new_admin_token), file=sys.stderr, flush=True)
+    tracer = open_tracer(
+        settings.trace_url, share=settings.trace_share, queue=settings.trace_queue, node=_node_of(settings, worker)
+    )
     async with contextlib.AsyncExitStack() as stack:
+        if tracer is not None:
+            stack.push_async_callback(tracer.close)
         catalogue = await Catalogue.open(settings.database, pool=settings.database_pool)
         stack.push_async_callback(catalogue.close)
-        fleet = await _fleet(settings, catalogue, secrets, worker)
+        fleet = await _fleet(settings, catalogue, secrets, worker, tracer)
         if fleet is not None:
             stack.push_async_callback(fleet.close)
         signing_key = _key(settings, secrets, "media tokens")
@@ -156,7 +163,7 @@ async def serve(
         listener = lessons if fleet is None else fleet.listener(lessons)
         plane = Plane(endpoint, listener, _plane_options(settings), on_join=lessons.joined)
         media = plane if fleet is None else fleet.spread(plane, lessons)
-        archive = _open_archive(settings)
+        archive = _open_archive(settings, tracer)
 
         def recording_changed(lesson_id: str, status: RecordingStatus) -> None:
             lessons.recording_changed(lesson_id, status)
@@ -170,6 +177,7 @@ async def serve(
             recover_all=fleet is None,
             archived=archive is not None,
             bring=archive.copy if archive is not None else None,
+            opened=None if tracer is None else _part_traced(tracer),
         )
         if archive is not None:
             # Ended after the recordings, so that what they close at last is put into the store.
@@ -205,6 +213,7 @@ async def serve(
             archive=archive,
             relay_stats=plane.stats,
             fleet=fleet,
+            tracer=tracer,
         )
         runner = web.AppRunner(build_app(services), **RUNNER, shutdown_timeout=3.0)
         await runner.setup()
@@ -339,7 +348,9 @@ def node_key(settings: Settings, secrets: Secrets) -> NodeKey:
     return NodeKey(_key(settings, secrets, "nodes"), time.time)
 
 
-async def _fleet(settings: Settings, catalogue: Catalogue, secrets: Secrets, worker: Worker | None) -> Fleet | None:
+async def _fleet(
+    settings: Settings, catalogue: Catalogue, secrets: Secrets, worker: Worker | None, tracer: Tracer | None
+) -> Fleet | None:
     """This process as a node; None where there is no other."""
     if worker is None and not settings.redis_url:
         return None
@@ -358,7 +369,13 @@ async def _fleet(settings: Settings, catalogue: Catalogue, secrets: Secrets, wor
         name=name if settings.workers == 1 else f"{name}-{index}",
         boot=boot,
         pick=pick,
+        tracer=tracer,
     )
+
+
+def _node_of(settings: Settings, worker: Worker | None) -> str:
+    """What this process is called in traces."""
+    return node_name(settings) if worker is None else f"{node_name(settings)}-{worker.index}"
 
 
 def node_name(settings: Settings) -> str:
@@ -432,7 +449,25 @@ async def _complete(recordings: Recordings, catalogue: Catalogue) -> None:
             await recordings.finish(lesson_id)
 
 
-def _open_archive(settings: Settings) -> Archive | None:
+def _part_traced(tracer: Tracer) -> Callable[[str, int, float, bool], None]:
+    """Parts are few, and tell how the disk does when it matters: all are told of."""
+
+    def opened(lesson: str, number: int, took_s: float, well: bool) -> None:
+        about: About = {"liveclass.lesson": lesson, "liveclass.part": number}
+        tracer.note("recording.part", took_s, about, failed=not well, rare=True)
+
+    return opened
+
+
+def _segment_traced(tracer: Tracer) -> Callable[[str, int, float, bool], None]:
+    def uploaded(lesson: str, size: int, took_s: float, well: bool) -> None:
+        about: About = {"liveclass.lesson": lesson, "liveclass.bytes": size}
+        tracer.note("segment.upload", took_s, about, failed=not well)
+
+    return uploaded
+
+
+def _open_archive(settings: Settings, tracer: Tracer | None) -> Archive | None:
     """Where files of lessons are kept beside the data folder; None: nowhere."""
     if not settings.store_url:
         return None
@@ -450,7 +485,13 @@ def _open_archive(settings: Settings) -> Archive | None:
         redirect=settings.store_redirect,
         round_s=settings.store_round_s,
     )
-    return Archive(store, settings.data_dir, options, alone=settings.workers == 1 and not settings.redis_url)
+    return Archive(
+        store,
+        settings.data_dir,
+        options,
+        alone=settings.workers == 1 and not settings.redis_url,
+        uploaded=None if tracer is None else _segment_traced(tracer),
+    )
 
 
 async def _retain(

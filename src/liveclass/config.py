@@ -30,6 +30,8 @@ _TURN_URL = re.compile(
 )
 """RFC 7065 section 3.1, with the two transports that browsers know."""
 
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "redis+sentinel"})
+
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
@@ -243,7 +245,9 @@ class Settings:
         heading="Fleet",
     )
     redis_url: str = setting(
-        "", "Redis that tells the nodes of a fleet who owns which lesson; empty: this machine is alone", secret=True
+        "",
+        "Redis that tells the nodes of a fleet who owns which lesson, or its Sentinels; empty: this machine is alone",
+        secret=True,
     )
     fleet_prefix: str = setting("liveclass", "what the names of all keys in Redis begin with")
     fleet_key: str = setting(
@@ -297,6 +301,13 @@ class Settings:
     )
     log_format: Literal["text", "json"] = setting("text", "how log lines look")
     metrics_token: str = setting("", "bearer token of /metrics; empty: open to loopback only", secret=True)
+    trace_url: str = setting(
+        "", "collector that is sent traces by OTLP over HTTP, such as http://collector:4318; empty: no traces"
+    )
+    trace_share: float = setting(0.05, "share of the requests that are traced", least=0, most=1)
+    trace_queue: int = setting(
+        2048, "spans that wait for the collector at most; what finds no room is dropped", least=64, most=100_000
+    )
     drain_s: float = setting(
         20.0, "how long SIGTERM waits for running lessons before it ends", unit="s", least=0, most=86_400
     )
@@ -519,8 +530,11 @@ def _check(settings: Settings) -> None:
     for url in items(settings.turn_urls):
         if not _TURN_URL.fullmatch(url):
             raise UsageError(f"turn_urls: expected URLs such as turn:turn.example.org:3478, got {url!r}")
-    if settings.redis_url and urlsplit(settings.redis_url).scheme not in {"redis", "rediss", "unix"}:
-        raise UsageError("redis_url: expected a URL such as redis://10.0.0.3:6379/0")
+    if settings.redis_url and settings.redis_url.partition("://")[0] not in _REDIS_SCHEMES:
+        raise UsageError(
+            "redis_url: expected a URL such as redis://10.0.0.3:6379/0 "
+            "or redis+sentinel://10.0.0.3:26379,10.0.0.4:26379/mymaster/0"
+        )
     _check_store(settings)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", settings.fleet_prefix):
         raise UsageError("fleet_prefix: expected up to 32 letters, digits, - and _")
@@ -534,6 +548,8 @@ def _check(settings: Settings) -> None:
         _parsed("trusted_proxies", "IP addresses or networks, comma-separated", network, ipaddress.ip_network)
     if settings.public_url:
         _check_url("public_url", settings.public_url, "https://class.example.org")
+    if settings.trace_url:
+        _check_url("trace_url", settings.trace_url, "http://collector:4318")
     for origin in items(settings.allowed_origins):
         if _check_url("allowed_origins", origin, "https://school.example.org") not in {"", "/"}:
             raise UsageError(f"allowed_origins: expected scheme and host without a path, got {origin!r}")

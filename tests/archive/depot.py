@@ -51,6 +51,7 @@ class Depot:
     """One node: its data folder and its archive."""
 
     def __init__(self, root: Path, store: Store, *, alone: bool = True, **options: object) -> None:
+        self.uploads: list[tuple[str, int, float, bool]] = []
         self.root = root
         self.store = store
         self.now = 1000.0
@@ -61,6 +62,7 @@ class Depot:
             ArchiveOptions(**{**defaults, **options}),  # type: ignore[arg-type]
             alone=alone,
             monotonic=lambda: self.now,
+            uploaded=lambda *about: self.uploads.append(about),
         )
 
     def path(self, kind: str, name: str = "", lesson: str = LESSON) -> Path:

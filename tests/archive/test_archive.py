@@ -44,6 +44,23 @@ async def test_a_running_lesson_is_in_the_store_but_for_what_is_open(tmp_path: P
     await depot.archive.close()
 
 
+async def test_each_segment_is_told_of_and_whether_it_is_there(tmp_path: Path, folder: Store) -> None:
+    store = Faulty.over(folder)
+    depot = Depot(tmp_path / "data", store)
+    depot.teach(segments=2)
+    await depot.archive.start()
+    await depot.archive.flush()
+    size = depot.path("recording", "main-000001.m4s").stat().st_size
+    assert depot.uploads == [(LESSON, size, 0.0, True)] * 2
+    depot.segment(3)
+    store.lost_answers = 1
+    await depot.archive.flush()
+    depot.now += 100.0
+    await depot.archive.flush()
+    assert [well for *_, well in depot.uploads[2:]] == [False, True]
+    await depot.archive.close()
+
+
 async def test_what_grows_is_put_in_chunks_and_nothing_twice(tmp_path: Path, store: Faulty) -> None:
     depot = Depot(tmp_path / "data", store)
     depot.teach()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from liveclass.cluster.directory import Directory
 from liveclass.cluster.model import NodeId, NodeInfo
-from liveclass.cluster.node import Node
+from liveclass.cluster.node import Node, clock
 from liveclass.cluster.peers import Answer, NodeRefused, NodeSilent, Reason, What
 
 
@@ -66,7 +66,7 @@ class Fleet:
             pick=first,
             adopt=adopt,
             dropped=dropped,
-            **({} if self.now is None else {"now": self.now}),
+            now=self.now or clock,
         )
         member = self.members[name] = Member(name, node)
         await node.start()

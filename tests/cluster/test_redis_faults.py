@@ -5,12 +5,13 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from liveclass.cluster.directory import DirectoryGone, DirectoryYoung
-from liveclass.cluster.model import NodeId
+from liveclass.cluster.model import Claim, NodeId
 from liveclass.cluster.peers import TryLater
 from liveclass.cluster.redis import CALL_S, RedisDirectory
 from liveclass.errors import UsageError
@@ -256,6 +257,51 @@ async def test_who_alone_is_cut_off_stops_before_another_takes_over(own_redis: R
         await until(running.all_see, 5.0)
         assert running.fleet.owners("lesson-a") == ["b"]
         assert (await a.node.owner("lesson-a")).node == "b"
+    finally:
+        await stop(running)
+        await wire.close()
+
+
+async def test_with_a_slow_redis_and_then_no_way_between_nodes_no_lesson_has_two_owners(own_redis: RedisServer) -> None:
+    """Two seconds away, Redis is as good as gone; nodes that reach nobody then let go of what they have."""
+    wire = Wire(own_redis.port)
+    running = await run([f"redis://127.0.0.1:{await wire.start()}/0"])
+    members = running.fleet.members
+
+    async def one_owner_each(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert all(len(running.fleet.owners(f"lesson-{name}")) <= 1 for name in members)
+            with suppress(TryLater, TimeoutError):
+                # Whoever is asked for what another has must not take it.
+                await asyncio.wait_for(members["b"].node.claim_here("lesson-a"), 0.05)
+            await asyncio.sleep(0.01)
+
+    async def owner_of(lesson: str) -> Claim:
+        """Whom a request for the lesson is led to in the end."""
+        async with asyncio.timeout(10.0):
+            while True:
+                with suppress(TryLater):
+                    claim = await members["b"].node.owner(lesson)
+                    return await members[claim.node].node.claim_here(lesson)
+                await asyncio.sleep(0.05)
+
+    try:
+        wire.delay_s = 1.0  # there and back
+        await one_owner_each(LEASE_S * 3)
+        running.undisturbed()
+        running.fleet.cut = {frozenset("ab"), frozenset("ac"), frozenset("bc")}
+        await one_owner_each(LEASE_S * 5)
+        assert all(("lesson-" + name, "fenced") in member.dropped for name, member in members.items())
+        wire.delay_s = 0.0
+        wire.drop()
+        running.fleet.cut.clear()
+        await until(running.all_see, 10.0)
+        for name in members:
+            claim = await owner_of(f"lesson-{name}")
+            assert claim.fence > running.began[name]
+            assert running.fleet.owners(f"lesson-{name}") == [claim.node]
+        await one_owner_each(LEASE_S)
     finally:
         await stop(running)
         await wire.close()

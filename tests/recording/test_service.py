@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from liveclass.errors import PeerError, UsageError
+from liveclass.recording.disk import JOURNAL
 from liveclass.recording.model import RecordingOptions
+from liveclass.recording.service import Recordings
 from liveclass.rtp.codec import CodecName
 from tests.recording import media
 from tests.recording.media import Decoded, Unit
@@ -83,6 +85,23 @@ async def test_sound_and_picture_are_where_they_were_taught(tmp_path: Path) -> N
     assert status.bytes == sum(path.stat().st_size for path in tmp_path.rglob("*.m*") if path.suffix != ".m3u8")
     assert [status.state for _, status in studio.changes] == ["recording", "finished"]
     await studio.recordings.close()
+
+
+async def test_each_part_is_told_of_once_its_beginning_is_on_the_disk(tmp_path: Path) -> None:
+    told: list[tuple[str, int, bool]] = []
+
+    def opened(lesson: str, number: int, took_s: float, well: bool) -> None:
+        assert 0.0 <= took_s < 60.0
+        assert not well or len((tmp_path / lesson / JOURNAL).read_bytes().splitlines()) > number
+        told.append((lesson, number, well))
+
+    studio = Studio(tmp_path)
+    for number in range(2):
+        studio.recordings = Recordings(tmp_path, options(), lambda _lesson, _status: None, opened=opened)
+        await studio.begin()
+        await studio.settle()
+        assert told == [("lesson", part, True) for part in range(number + 1)]
+        await studio.recordings.close()
 
 
 async def test_the_replay_is_continuous_from_begin_to_finish_though_nobody_ever_publishes(tmp_path: Path) -> None:

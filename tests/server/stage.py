@@ -23,6 +23,7 @@ from liveclass.config import Settings
 from liveclass.errors import PeerError
 from liveclass.materials.model import MaterialsOptions
 from liveclass.materials.service import Materials
+from liveclass.operate.traces import Tracer
 from liveclass.recording.catchup import Rendition
 from liveclass.recording.follow import CatchupStream
 from liveclass.recording.model import Manifest, MediaFile, RecordingStatus
@@ -371,6 +372,7 @@ async def build(
     directory: Directory | None = None,
     node: str = "",
     pick: Pick = first,
+    tracer: Tracer | None = None,
     **settings: Any,
 ) -> Stage:
     """A server on the data of `folder`; one built later on the same folder is that server after a restart.
@@ -387,7 +389,7 @@ async def build(
         key = NodeKey(FLEET_KEY, time.time)
         inner = Inner(key)
         inner.open("127.0.0.1", 0)
-        fleet = Fleet(values, directory, catalogue, inner, key, node=node, name=node, boot="", pick=pick)
+        fleet = Fleet(values, directory, catalogue, inner, key, node=node, name=node, boot="", pick=pick, tracer=tracer)
     lessons = Lessons(
         settings=values,
         catalogue=catalogue,
@@ -426,6 +428,7 @@ async def build(
         wall=clock.wall,
         relay_stats=relay_stats,
         fleet=fleet,
+        tracer=tracer,
     )
     server = TestServer(build_app(services))
     await server.start_server(**RUNNER)

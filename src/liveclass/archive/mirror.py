@@ -38,6 +38,7 @@ _AT_ONCE = 8
 
 Result = TypeVar("Result")
 Key = tuple[Kind, str]
+Uploaded = Callable[[str, int, float, bool], None]
 
 _TYPES = {"m4s": "video/iso.segment", "mp4": "video/mp4", "m3u8": "application/vnd.apple.mpegurl"}
 
@@ -55,6 +56,7 @@ class _Log:
 class Mirror:
     """Args:
     transfers: bounds the transfers of the whole process.
+    uploaded: as `Archive` says.
     monotonic: seconds, never going back.
     """
 
@@ -68,7 +70,9 @@ class Mirror:
         transfers: asyncio.Semaphore,
         threads: Executor,
         monotonic: Callable[[], float],
+        uploaded: Uploaded | None = None,
     ) -> None:
+        self._uploaded = uploaded
         self.lesson = lesson
         self.fence = fence
         self._data = data
@@ -239,11 +243,21 @@ class Mirror:
         stored = Stored("", key[0], key[1], self.fence, number, form, digest, size)
         stored = replace(stored, path=object_path(self.lesson, stored))
         content_type = _TYPES.get(key[1].rpartition(".")[2], "application/octet-stream")
-        await self._store.put(stored.path, data, content_type)
+        begun = self._monotonic()
+        try:
+            await self._store.put(stored.path, data, content_type)
+        except OSError:
+            self._tell(key, size, begun, False)
+            raise
+        self._tell(key, size, begun, True)
         self._counters.uploaded_objects += 1
         self._counters.uploaded_bytes += size
         self._changed = True
         return stored
+
+    def _tell(self, key: Key, size: int, begun: float, well: bool) -> None:
+        if self._uploaded is not None and key[1].endswith(".m4s"):
+            self._uploaded(self.lesson, size, self._monotonic() - begun, well)
 
     async def _save(self, files: dict[Key, Stored]) -> None:
         if self._changed:

@@ -20,7 +20,7 @@ from typing import TypeVar
 from liveclass import tasks
 from liveclass.archive.cache import Cache
 from liveclass.archive.local import Data, Stamp
-from liveclass.archive.mirror import Mirror, Passed
+from liveclass.archive.mirror import Mirror, Passed, Uploaded
 from liveclass.archive.model import (
     KINDS,
     LESSON_ID,
@@ -99,6 +99,7 @@ class Archive:
     data_dir: the server's.
     alone: no other node writes into the store: every lesson here is kept, without being given to this process.
     monotonic: seconds, never going back.
+    uploaded: told of each segment that was put into the store: lesson, bytes, seconds, and whether it is there.
     """
 
     def __init__(
@@ -109,7 +110,9 @@ class Archive:
         *,
         alone: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
+        uploaded: Uploaded | None = None,
     ) -> None:
+        self._uploaded = uploaded
         self.counters = Counters()
         self._store = store
         self._data = Data(data_dir)
@@ -171,6 +174,7 @@ class Archive:
             self._transfers,
             self._threads,
             self._monotonic,
+            self._uploaded,
         )
         self._kept[lesson] = _Kept(mirror, changed_at=self._monotonic())
 

@@ -30,10 +30,12 @@ from liveclass.cluster.peers import (
     NodeSilent,
     Pick,
     Reason,
+    Traced,
     What,
     directory_gone,
     fleet_full,
     moving,
+    untraced,
 )
 from liveclass.cluster.tenure import Standing, Tenure
 from liveclass.errors import LiveclassError
@@ -85,6 +87,7 @@ class Node:
         adopt: brings a lesson here; when it fails the lesson is free again.
         dropped: the lesson is not here any more.
         now: `clock`, but for tests.
+        traced: told what takes time.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class Node:
         adopt: Adopt,
         dropped: Dropped,
         now: Callable[[], float] = clock,
+        traced: Traced = untraced,
     ) -> None:
+        self._traced = traced
         self._directory = directory
         self._describe = describe
         self._lease_s = lease_s
@@ -298,7 +303,8 @@ class Node:
             try:
                 claim = await self._directory.owner(lesson)
                 if claim is None:
-                    return await self._give(lesson, tried)
+                    with self._traced("lesson.place", lesson):
+                        return await self._give(lesson, tried)
                 if claim.node != self.id:
                     return await self._remember(claim)
                 if not self._draining:
@@ -355,6 +361,10 @@ class Node:
         if not self.sees_directory:
             # It may have told others so; before it takes anything the directory has to hear of that (`renew`, blind).
             raise DirectoryGone("not heard again yet")
+        with self._traced("lesson.claim", lesson):
+            return await self._claim_and_adopt(lesson)
+
+    async def _claim_and_adopt(self, lesson: str) -> Claim:
         try:
             claim = await self._directory.claim(lesson, self.id, self._lease_s)
         except NodeForgotten:

@@ -1,6 +1,7 @@
 """What nodes ask each other, straight and not through the directory. Types alone: the server brings the HTTP."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -59,6 +60,16 @@ Reason = Literal["fenced", "moved", "released"]
 Dropped = Callable[[str, Reason], None]
 """Called when the node no longer owns the lesson: stop acting for it at once. `fenced`: another may own it already, so
 write nothing more; else the lesson is still this node's until the call returns."""
+
+
+Traced = Callable[[str, str], AbstractContextManager[object]]
+"""Called with what is begun and the lesson; the block is how long it takes. `lesson.place`: a lesson that nobody owns
+is given to a node. `lesson.claim`: this node claims it and takes it up."""
+
+
+def untraced(_what: str, _lesson: str) -> AbstractContextManager[object]:
+    """A `Traced` for who wants to know none of it."""
+    return nullcontext()
 
 
 class TryLater(PeerError):

@@ -1,7 +1,8 @@
 """The directory of a fleet: Redis, by Lua scripts of one atomic step each (`cluster/scripts.py`).
 
 Every call ends within `CALL_S`. A connection that failed is not used again, so the next call finds the server that is
-there then: the same one started anew, or the replica that took its place. Nothing is kept here that could be stale.
+there then: the same one started anew, or the replica that took its place, at the same address or where Sentinels say
+(`cluster/redis_sentinel.py`). Nothing is kept here that could be stale.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from liveclass.cluster import scripts
+from liveclass.cluster import redis_sentinel, scripts
 from liveclass.cluster.directory import DirectoryGone, DirectoryYoung, NodeForgotten, Renewal
 from liveclass.cluster.model import Claim, NodeId, NodeInfo
 from liveclass.errors import UsageError
@@ -39,7 +40,7 @@ class RedisDirectory:
     """A `Directory` in Redis 6 or later, or what speaks its protocol.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, with password and number of the database.
+        url: `redis://`, `rediss://`, `unix://` or `redis+sentinel://`, with password and number of the database.
         prefix: what all keys begin with.
 
     Raises:
@@ -119,6 +120,7 @@ class RedisDirectory:
             async with asyncio.timeout(CALL_S):
                 for client in (self._redis, self._reader):
                     await client.connection_pool.disconnect()
+                    await redis_sentinel.forget(client)
         except (RedisError, OSError, TimeoutError):
             pass  # the connections are gone all the same
 
@@ -138,20 +140,25 @@ class RedisDirectory:
 
 
 def _client(url: str, *, retries: int) -> Redis:
+    bounds: dict[str, Any] = {
+        "max_connections": MAX_CONNECTIONS,
+        "timeout": SOCKET_S,
+        "socket_timeout": SOCKET_S,
+        "socket_connect_timeout": SOCKET_S,
+        "protocol": 2,
+        "decode_responses": True,
+    }
+    retry = Retry(NoBackoff(), retries)
     try:
-        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=SOCKET_S,
-            socket_timeout=SOCKET_S,
-            socket_connect_timeout=SOCKET_S,
-            retry=Retry(NoBackoff(), retries),
-            protocol=2,
-            decode_responses=True,
-        )
+        if url.startswith(f"{redis_sentinel.SCHEME}:"):
+            return redis_sentinel.client(redis_sentinel.parse(url), retry=retry, **bounds)
+        pool: BlockingConnectionPool = BlockingConnectionPool.from_url(url, retry=retry, **bounds)
     except (ValueError, RedisError):
         # The reason may quote the URL, and with it the password.
-        raise UsageError("redis_url: no URL such as redis://:password@host:6379/0") from None
+        raise UsageError(
+            "redis_url: no URL such as redis://:password@host:6379/0 "
+            "or redis+sentinel://:password@host:26379,host2:26379/mymaster/0"
+        ) from None
     return Redis(connection_pool=pool)
 
 

@@ -36,13 +36,14 @@ from liveclass.recording.recovery import recover
 from liveclass.recording.session import Session
 from liveclass.recording.shelf import Shelf, media_file, not_found, playlist_file, remote_file
 from liveclass.recording.transcoder import ChildTranscoder, Command, child_command
-from liveclass.recording.writer import Writer
+from liveclass.recording.writer import Done, Writer
 from liveclass.relay.source import Sink, SourceHandle, SourceInfo
 from liveclass.rtp.codec import CodecName
 
 log = logging.getLogger(__name__)
 
 OnChange = Callable[[str, RecordingStatus], None]
+Opened = Callable[[str, int, float, bool], None]
 
 # The volunteer is told within 10 s that recording has stopped; a tick and a message must fit in what is left.
 HANG_S = 8.0
@@ -83,6 +84,8 @@ class Recordings:
         lighten: starts the child that makes a light rendition.
         recover_all: False on a node of a fleet: others write into the folder too, and what is not finished is left
             alone until it is given to this process by `adopt`.
+        opened: told of each part that has begun: its lesson, its number from 0, how many seconds it took until the disk
+            had its beginning, and whether it has.
         archived: whether files that are not in the folder any more, or not yet, may be in the archive.
         bring: a copy on this disk of such a file, by lesson and name; None: the archive has none. Raises OSError.
     """
@@ -99,7 +102,9 @@ class Recordings:
         recover_all: bool = True,
         archived: bool = False,
         bring: Callable[[str, str], Awaitable[Path | None]] | None = None,
+        opened: Opened | None = None,
     ) -> None:
+        self._opened = opened
         self._root = root
         self._options = options
         self._on_change = on_change
@@ -373,7 +378,18 @@ class Recordings:
             state,
             damaged=book is None and state == "stopped",
             hold=self._holds.get(lesson_id),
+            begun=None if self._opened is None else lambda number: self._part_begun(lesson_id, number),
         )
+
+    def _part_begun(self, lesson_id: str, number: int) -> Done:
+        """What the writer is to call when the beginning of the part is on the disk."""
+        begun = time.monotonic()
+
+        def done(error: Exception | None) -> None:
+            if self._opened is not None:
+                self._opened(lesson_id, number, time.monotonic() - begun, error is None)
+
+        return done
 
     def _is_finished(self, lesson_id: str, manifest: Manifest) -> None:
         """Nothing of it changes any more, but that a light rendition comes."""

@@ -26,7 +26,7 @@ from liveclass.recording.model import (
 )
 from liveclass.recording.recorder import Packet, Recorder, recorded
 from liveclass.recording.recovery import recover
-from liveclass.recording.writer import Writer
+from liveclass.recording.writer import Done, Writer
 from liveclass.relay.source import SourceHandle, SourceInfo
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,9 @@ class Session:
         *,
         damaged: bool = False,
         hold: Hold | None = None,
+        begun: Callable[[int], Done] | None = None,
     ) -> None:
+        self._begun = begun
         self.path = path
         self.state: RecordingState = state
         self.problem: Problem = ""
@@ -299,6 +301,9 @@ class Session:
             recorder.close()
         else:
             self._recorder = recorder
+            if self._begun is not None:
+                # What is queued behind the part's first bytes is done when they are.
+                self._writer.submit(self._folder, _nothing, self._begun(len(self.book.parts)))
 
     def _handle_gathered(self) -> None:
         """Hand on the packets that have come, in the order in which they came; without a recorder they are nobody's."""

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from liveclass.archive.service import Archive
 from liveclass.config import Settings
+from liveclass.operate.traces import Tracer
 from liveclass.relay.ports import MediaPlane
+from liveclass.server import tracing
 from liveclass.server.api import LessonApi
 from liveclass.server.auth import Authority, Signer
 from liveclass.server.catchup import Bounds, Catchup
@@ -65,6 +66,7 @@ class Services:
         archive: what of lessons lies in an object store; None: nothing does.
         relay_stats: figures of the media plane for /metrics, by name; names ending in `_total` are counters.
         fleet: this process as a node; None where it is alone.
+        tracer: None: traces are off.
     """
 
     settings: Settings
@@ -81,6 +83,7 @@ class Services:
     archive: Archive | None = None
     relay_stats: Callable[[], Mapping[str, float | int]] = dict
     fleet: Fleet | None = None
+    tracer: Tracer | None = None
 
 
 def build_app(services: Services) -> web.Application:
@@ -115,6 +118,7 @@ def build_app(services: Services) -> web.Application:
         messages_per_s=settings.messages_per_s,
         max_sockets=settings.max_sessions,
         monotonic=services.monotonic,
+        tracer=services.tracer,
     )
     catchup = Catchup(
         lessons=lessons,
@@ -185,7 +189,14 @@ def build_app(services: Services) -> web.Application:
         *(nodes.fleet.routes() if nodes is not None else ()),
     ]
     routes.append(_description(routes))
-    middlewares = [metrics.middleware(), error_boundary, *(nodes.middlewares() if nodes is not None else ())]
+    # Who is a node is known first, and what is passed on is a part of the span.
+    middlewares = [
+        metrics.middleware(),
+        error_boundary,
+        *([services.fleet.inner.middleware()] if services.fleet is not None else []),
+        *([tracing.middleware(services.tracer)] if services.tracer is not None else []),
+        *([nodes.forwarding.middleware()] if nodes is not None else []),
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes)
     app[ROUTES] = routes
     for route in routes:
@@ -194,6 +205,8 @@ def build_app(services: Services) -> web.Application:
         if nodes is not None and route.anywhere:
             nodes.anywhere.add(handler)
     app.on_response_prepare.append(add_headers)
+    if services.tracer is not None:
+        app.on_response_prepare.append(tracing.answered)
     app.cleanup_ctx.append(metrics.watch_event_loop)
     if nodes is not None:
         app.cleanup_ctx.append(nodes.forwarding.run)
@@ -218,9 +231,6 @@ class FleetRoutes:
             max_forwarded=settings.max_sessions * FORWARDED_PER_SESSION,
             max_message_bytes=settings.max_message_bytes,
         )
-
-    def middlewares(self) -> list[Middleware]:
-        return [self.fleet.inner.middleware(), self.forwarding.middleware()]
 
     def guests(self) -> int:
         """Sessions that this node serves for lessons of others."""

@@ -11,6 +11,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 
 import aiohttp
@@ -23,9 +24,11 @@ from liveclass import __version__, tasks
 from liveclass.cluster.directory import Directory
 from liveclass.cluster.model import NodeId, NodeInfo
 from liveclass.cluster.node import Node
-from liveclass.cluster.peers import Answer, NodeRefused, NodeSilent, Pick, Reason, TryLater, What
+from liveclass.cluster.peers import Answer, NodeRefused, NodeSilent, Pick, Reason, TryLater, What, untraced
 from liveclass.config import Settings
 from liveclass.errors import PeerError
+from liveclass.operate import traces
+from liveclass.operate.traces import Tracer
 from liveclass.relay.plane import Plane
 from liveclass.server.forwarding import Place, moving
 from liveclass.server.guests import Guests
@@ -78,6 +81,7 @@ class Fleet:
         boot: random, new at each start.
         pick: placement.
         monotonic: seconds, never going back.
+        tracer: None: traces are off.
     """
 
     alone = False
@@ -95,7 +99,9 @@ class Fleet:
         boot: str,
         pick: Pick,
         monotonic: Callable[[], float] = time.monotonic,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._settings = settings
         self._directory = directory
         self._catalogue = catalogue
@@ -124,6 +130,7 @@ class Fleet:
             pick=pick,
             adopt=self._adopt,
             dropped=self._dropped,
+            traced=untraced if tracer is None else self._traced,
         )
 
     def attach(self, lessons: Lessons) -> None:
@@ -268,7 +275,12 @@ class Fleet:
         try:
             if self.guests is not None:
                 await self.guests.leave(lesson)
-            await self.lessons.adopt(lesson, fence)
+            about: traces.About = {"liveclass.lesson": lesson, "liveclass.fence": fence}
+            with traces.traced(self._tracer, "lesson.adopt", about) as span:
+                await self.lessons.adopt(lesson, fence)
+                if span is not None:
+                    held = self.lessons.loaded(lesson)
+                    span.set("liveclass.live", held is not None and held.lesson.state == "live")
         except BaseException:
             self.lessons.dropped(lesson)
             raise
@@ -276,6 +288,13 @@ class Fleet:
             self._adopting.discard(lesson)
         self._idle[lesson] = self._monotonic()
         log.info("lesson_adopted", lesson=lesson, fence=fence, took_ms=round((self._monotonic() - begun) * 1000))
+
+    def _traced(self, what: str, lesson: str) -> AbstractContextManager[object]:
+        """As `cluster.peers.Traced`. Where no request asks, it is a live lesson whose owner is gone."""
+        alone = not traces.traceparent()
+        name = "lesson.take_over" if alone and what == "lesson.place" else what
+        about: traces.About = {"liveclass.lesson": lesson, "liveclass.node": self.node}
+        return traces.traced(self._tracer, name, about, rare=alone)
 
     def _dropped(self, lesson: str, _reason: Reason) -> None:
         self._idle.pop(lesson, None)
@@ -387,6 +406,8 @@ class Fleet:
             raise NodeSilent
         url = URL(base + path, encoded=True)
         headers = {HEADER: self.key.header(self.node, method, url.raw_path_qs)}
+        if part_of := traces.traceparent():
+            headers[traces.HEADER] = part_of
         try:
             async with self._client.request(method, url, headers=headers, data=data, allow_redirects=False) as answer:
                 return answer.status, await answer.read()

@@ -20,6 +20,7 @@ from yarl import URL
 
 from liveclass import tasks
 from liveclass.errors import PeerError
+from liveclass.operate import traces
 from liveclass.server.connection import INTERNAL, RESTARTING
 from liveclass.server.http import FROM_NODE, Handler, Proxies, RequestRefused, local_address
 from liveclass.server.internal import HEADER, NodeKey
@@ -49,6 +50,7 @@ _HOP_BY_HOP = frozenset(
 
 _OURS = frozenset(
     {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", HEADER.lower(), REACHED_AT.lower()}
+    | {traces.HEADER, "tracestate", "baggage"}
 )
 _SOCKET = frozenset(
     {"sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol"}
@@ -212,6 +214,8 @@ class Forwarding:
             kept["X-Forwarded-Host"] = host
         if reached_at := local_address(request):
             kept[REACHED_AT] = reached_at
+        if part_of := traces.traceparent():
+            kept[traces.HEADER] = part_of
         kept[HEADER] = self._key.header(self._owners.node, request.method, url.raw_path_qs)
         return kept
 

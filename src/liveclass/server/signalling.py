@@ -19,6 +19,7 @@ from liveclass.errors import PeerError
 from liveclass.lesson.members import participant_id
 from liveclass.lesson.messages import PROTOCOL_VERSION, ErrorMessage, Hello, Role
 from liveclass.lesson.protocol import ClientMessage
+from liveclass.operate.traces import Tracer, traced
 from liveclass.server.auth import Authority
 from liveclass.server.connection import INTERNAL, POLICY, Connection
 from liveclass.server.held import Held, Page, encode
@@ -26,6 +27,7 @@ from liveclass.server.http import Proxies
 from liveclass.server.lessons import Lessons
 from liveclass.server.limits import TokenBucket
 from liveclass.server.routing import PUBLIC, Route
+from liveclass.server.tracing import parent_of
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +110,9 @@ class Signalling:
         messages_per_s: float,
         max_sockets: int,
         monotonic: Callable[[], float],
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer
         self._lessons = lessons
         self._authority = authority
         self._proxies = proxies
@@ -160,8 +164,12 @@ class Signalling:
 
     async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         try:
-            hello = await self._hello(socket)
-            held, who, page = await self._enter(request, socket, hello)
+            with traced(self._tracer, "page.join", parent=parent_of(request)) as span:
+                hello = await self._hello(socket)
+                held, who, page = await self._enter(request, socket, hello)
+                member = held.lesson.member(who)
+                if span is not None and member is not None:
+                    span.set("liveclass.role", member.role)
         except PeerError as refused:
             self.refused[refused.code] += 1
             with contextlib.suppress(ConnectionError, RuntimeError):
