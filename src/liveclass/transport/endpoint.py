@@ -58,6 +58,7 @@ class Endpoint:
         max_sessions: sessions at a time; one more is refused with status 503.
         public: addresses that browsers are told; empty: this machine's own.
         max_tcp_peers: TCP connections for media at a time; 0: media over UDP alone.
+        native: send by the native fan-out, where that was built.
 
     Attributes:
         tcp: the connections for media; `tcp.adopt` takes further ones, from another listening port.
@@ -72,12 +73,14 @@ class Endpoint:
         max_sessions: int,
         public: Sequence[str] = (),
         max_tcp_peers: int = 0,
+        native: bool = False,
     ) -> None:
         self.identity = identity
         self.counters = Counters()
         self.port = 0
         self._timeout_s = timeout_s
         self._max_sessions = max_sessions
+        self._native = native
         self._public = list(public)
         self._host = ""
         self._by_ufrag: dict[str, PeerSession] = {}
@@ -190,7 +193,7 @@ class Endpoint:
         """
         if len(self.sessions) >= self._max_sessions:
             raise PeerError("The server is full. Please try again in a moment.", status=503, code="server_full")
-        session = PeerSession(secrets.token_urlsafe(16), self.identity, offer, handler, now)
+        session = PeerSession(secrets.token_urlsafe(16), self.identity, offer, handler, now, native=self._native)
         self.sessions[session.id] = session
         self._handshaking[session.id] = session
         for ufrag in session.ufrags:
