@@ -136,6 +136,7 @@ typedef struct {
 } Row;
 
 static PyTypeObject *protector_type;
+static PyObject *name_next, *name_runs, *name_append;
 
 static void put16(unsigned char *at, uint16_t value) {
     at[0] = (unsigned char)(value >> 8);
@@ -499,11 +500,11 @@ static int read_entry(PyObject *item, Row *out) {
 static int take_numbers(Row *row, PyObject *count) {
     uint64_t low;
     PyObject *next;
-    row->number = PyObject_GetAttrString(row->log, "next");
+    row->number = PyObject_GetAttr(row->log, name_next);
     if (row->number == NULL || !low_bits(row->number, &low)) return 0;
     row->low = (uint16_t)low;
     next = PyNumber_Add(row->number, count);
-    if (next == NULL || PyObject_SetAttrString(row->log, "next", next) < 0) {
+    if (next == NULL || PyObject_SetAttr(row->log, name_next, next) < 0) {
         Py_XDECREF(next);
         return 0;
     }
@@ -512,8 +513,11 @@ static int take_numbers(Row *row, PyObject *count) {
 }
 
 static int note_run(const Row *row, PyObject *packets) {
-    PyObject *runs = PyObject_GetAttrString(row->log, "runs"), *done = NULL;
-    if (runs != NULL) done = PyObject_CallMethod(runs, "append", "((OdO))", row->number, row->at, packets);
+    PyObject *runs = PyObject_GetAttr(row->log, name_runs), *at = PyFloat_FromDouble(row->at), *run = NULL, *done = NULL;
+    if (runs != NULL && at != NULL) run = PyTuple_Pack(3, row->number, at, packets);
+    if (run != NULL) done = PyObject_CallMethodObjArgs(runs, name_append, run, NULL);
+    Py_XDECREF(run);
+    Py_XDECREF(at);
     Py_XDECREF(runs);
     Py_XDECREF(done);
     return done != NULL;
@@ -751,7 +755,10 @@ PyMODINIT_FUNC PyInit__fanout(void) {
     if (module == NULL) return NULL;
     protector_type = (PyTypeObject *)PyType_FromSpec(&protector_spec);
     ring = PyType_FromSpec(&ring_spec);
-    if (protector_type == NULL || ring == NULL ||
+    name_next = PyUnicode_InternFromString("next");
+    name_runs = PyUnicode_InternFromString("runs");
+    name_append = PyUnicode_InternFromString("append");
+    if (protector_type == NULL || ring == NULL || name_next == NULL || name_runs == NULL || name_append == NULL ||
         PyModule_AddObjectRef(module, "Protector", (PyObject *)protector_type) < 0 ||
         PyModule_AddObjectRef(module, "Ring", ring) < 0 ||
         PyModule_AddStringConstant(module, "LIBCRYPTO", OpenSSL_version(OPENSSL_VERSION)) < 0)
