@@ -68,6 +68,7 @@ def test_every_setting_can_be_given_in_all_three_ways(about: Described, tmp_path
             "max_body_bytes": ("5000", 5000),
             "max_message_bytes": ("5000", 5000),
             "retransmission_share": ("0.3", 0.3),
+            "cascade_share": ("0.5", 0.5),
             "turn_urls": ("turn:turn.example.org:3478", "turn:turn.example.org:3478"),
             "turn_secret": ("a-secret-of-some-length", "a-secret-of-some-length"),
             "turn_credential_s": ("900.5", 900.5),

@@ -20,6 +20,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "be
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 NAMED_PATH = re.compile(r"`((?:src|docs|script|tests|bench|web|turn)/[\w./-]*\w)`")
 
 DECISION_PARTS = ("Context", "Decision", "Consequences")
@@ -64,6 +65,12 @@ def test_every_link_leads_to_a_file_or_heading_that_is_there(page: Path) -> None
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_file_that_is_named_exists(page: Path) -> None:
     assert [path for path in NAMED_PATH.findall(prose(page)) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    named = NAMED_TEST.findall(page.read_text("utf-8"))
+    assert [law for path, law in named if f"def {law}(" not in (ROOT / path).read_text("utf-8")] == []
 
 
 def decisions() -> list[Path]:

@@ -154,7 +154,9 @@ async def serve(
             ice_servers=lambda who: ice_servers(settings, time.time(), who),
             tenancy=fleet,
         )
-        plane = Plane(endpoint, lessons, _plane_options(settings), on_join=lessons.joined)
+        listener = lessons if fleet is None else fleet.listener(lessons)
+        plane = Plane(endpoint, listener, _plane_options(settings), on_join=lessons.joined)
+        media = plane if fleet is None else fleet.spread(plane, lessons)
         archive = _open_archive(settings)
 
         def recording_changed(lesson_id: str, status: RecordingStatus) -> None:
@@ -180,7 +182,7 @@ async def serve(
             lessons.materials_changed,
             lessons.materials_changed,
         )
-        lessons.attach(plane, recordings, materials, archive)
+        lessons.attach(media, recordings, materials, archive)
         if fleet is None:
             await materials.start()
         else:
@@ -191,7 +193,7 @@ async def serve(
         services = Services(
             settings=settings,
             catalogue=catalogue,
-            media=plane,
+            media=media,
             recordings=recordings,
             materials=materials,
             lessons=lessons,

@@ -260,6 +260,13 @@ class Settings:
         0, "first TCP port for other nodes, one for each worker; 0: any free ones", least=0, most=65535
     )
     lease_s: float = setting(3.0, "how long a node that says nothing keeps its lessons", unit="s", least=0.5, most=60)
+    cascade_share: float = setting(
+        0.0,
+        "part of max_sessions from which a node sends its lessons' next classrooms to other nodes; 0: never",
+        least=0,
+        most=0.95,
+    )
+    cascade_fan_out: int = setting(8, "nodes at most that are sent one lesson by the same node", least=1, most=64)
 
     store_url: str = setting(
         "",

@@ -138,6 +138,32 @@ async def test_a_node_that_leaves_frees_its_lessons_at_once(fleet: Fleet) -> Non
     assert (await b.node.owner("L")).node == "b"
 
 
+async def test_leaving_says_again_what_a_task_has_not_heard(fleet: Fleet) -> None:
+    """A client in the midst of a broken connection may swallow a cancellation, once or twice."""
+
+    class Deaf(MemoryDirectory):
+        swallowed = 0
+
+        async def changes(self) -> AsyncIterator[str]:
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    if self.swallowed == 2:
+                        raise
+                    self.swallowed += 1
+                yield ""
+
+    deaf = Deaf()
+    alone = await fleet.add("a", deaf)
+    await asyncio.sleep(LEASE_S / 10)
+    async with asyncio.timeout(5):
+        await alone.node.close()
+    fleet.members.clear()
+    assert deaf.swallowed == 2
+    assert await deaf.nodes() == []
+
+
 async def test_a_process_that_was_stopped_writes_nothing_before_it_is_heard_again() -> None:
     """SIGSTOP, seen from inside: the clock jumps, and the first thing that runs may be a recorder."""
     jumped = 0.0

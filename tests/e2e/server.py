@@ -61,6 +61,12 @@ class LiveServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The one that was started last."""
+        assert self._process is not None
+        return self._process
+
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVECLASS_")}
         settings = {

@@ -4,14 +4,18 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]
 
+from liveclass.cluster.directory import DirectoryGone
 from liveclass.cluster.model import NodeInfo
 from liveclass.cluster.opening import open_directory
 from tests.e2e.server import ROOT, Lesson, LiveServer
+
+ASKED = 5
 
 
 class Machine:
@@ -20,7 +24,7 @@ class Machine:
     def __init__(self, folder: Path, workers: int = 2, **settings: str) -> None:
         self.server = LiveServer(folder / "data", {"workers": str(workers), **settings})
         self._settings = settings
-        self._workers = workers
+        self.workers = workers
 
     @property
     def url(self) -> str:
@@ -30,7 +34,7 @@ class Machine:
         """Returns when all workers are nodes of the fleet."""
         await self.server.start()
         for _ in range(300):
-            if len(await self.nodes()) == self._workers:
+            if len(await self.nodes()) == self.workers:
                 return
             await asyncio.sleep(0.2)
         raise AssertionError(f"not all workers came up:\n{self.server.log_tail()}")
@@ -58,10 +62,14 @@ class Machine:
         return told.decode()
 
     async def nodes(self) -> list[NodeInfo]:
+        """As the directory knows them; it is asked again where the answer is late, as on a machine full of browsers."""
         directory = open_directory(
             self._settings.get("redis_url", ""), "liveclass", self.server.data_dir / "cluster.db"
         )
         try:
+            for _ in range(ASKED - 1):
+                with suppress(DirectoryGone):
+                    return await directory.nodes()
             return await directory.nodes()
         finally:
             await directory.close()
@@ -71,11 +79,12 @@ class Machine:
         for _ in range(100):
             having = [node for node in await self.nodes() if node.lessons]
             if len(having) == 1:
-                return having[0], self._process(having[0])
+                return having[0], self.process_of(having[0])
             await asyncio.sleep(0.1)
         raise AssertionError(f"no node has {lesson.id}")
 
-    def _process(self, node: NodeInfo) -> psutil.Process:
+    def process_of(self, node: NodeInfo) -> psutil.Process:
+        """The process that is a node."""
         port = urlsplit(node.url).port
         for child in self._children():
             if any(one.laddr.port == port for one in child.net_connections() if one.status == psutil.CONN_LISTEN):
@@ -84,6 +93,7 @@ class Machine:
 
     def _children(self) -> list[psutil.Process]:
         try:
-            return list(psutil.Process(self.server.pid).children())
+            process = psutil.Process(self.server.pid)
+            return list(process.children()) if self.workers > 1 else [process]
         except psutil.NoSuchProcess:
             return []

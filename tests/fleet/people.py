@@ -27,6 +27,9 @@ ANSWER_S = 5.0
 """As a page gives up an offer."""
 
 BACKOFF_S = 0.25
+CONSENT_S = 4.0
+"""Between two checks that the other end is there; who sends nothing for 30 s is taken for gone."""
+
 SILENT_S = 2.5
 """A socket that does not answer a ping for so long is given up; pages wait 12 s, as their links are worse."""
 
@@ -40,6 +43,7 @@ class Person:
         heard_at: when packets of sound came, seconds of the monotonic clock.
         closes: codes and reasons with which its sockets were closed.
         welcomes: every greeting.
+        media_ends: why its media sessions were closed, as it was told.
     """
 
     def __init__(self, url: str, lesson: Lesson, role: Literal["teacher", "classroom"], number: int) -> None:
@@ -52,6 +56,9 @@ class Person:
         self.closes: list[tuple[int | None, str]] = []
         self.welcomes: list[dict[str, Any]] = []
         self.errors: list[str] = []
+        self.media_ends: list[str] = []
+        self._session = ""
+        self._slots: dict[str, int] = {}
         self._media: Peer | None = None
         self._owner = ""
         self._renew = asyncio.Event()
@@ -84,6 +91,18 @@ class Person:
         """The longest time without sound from `since` until it was last heard."""
         heard = [since, *(at for at in self.heard_at if at >= since)]
         return max(later - earlier for earlier, later in pairwise(heard))
+
+    @property
+    def shows(self) -> int:
+        """Sounds and pictures that its page was told of for its present session."""
+        return self._slots.get(self._session, 0)
+
+    async def delete_media(self) -> int:
+        """Ends its media session as a page that is closed does: the status."""
+        headers = {"Authorization": f"Bearer {self.welcome['media_token']}"}
+        url = f"{self.url}{self.welcome['whep_url']}/{self._session}"
+        async with self._http.delete(url, headers=headers) as answer:
+            return answer.status
 
     # The socket
 
@@ -123,6 +142,11 @@ class Person:
             message = msgspec.json.decode(received.data)
             if message["type"] == "error":
                 self.errors.append(message["code"])
+            if message["type"] == "slots_changed":
+                self._slots[message["session"]] = sum(bool(slot["participant"]) for slot in message["slots"])
+            if message["type"] == "media_closed" and message["session"] == self._session:
+                self.media_ends.append(message["reason"])
+                self._renew.set()
             if message["type"] == "welcome":
                 self.welcomes.append(message)
                 if self._owner and message["owner"] != self._owner:
@@ -153,6 +177,7 @@ class Person:
                 if answer.status != 201:
                     return False
                 self._owner = answer.headers["Liveclass-Owner"]
+                self._session = answer.headers["Location"].rpartition("/")[2]
                 peer.accept(await answer.text())
             await peer.connect(ANSWER_S)
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -163,11 +188,15 @@ class Person:
 
     async def _count(self, peer: Peer) -> None:
         seen = 0
-        while not peer.closed:
+        checked = time.monotonic()
+        while peer is self._media and not peer.closed:
             packets = sum(stream.packets for stream in peer.streams.values())
             if packets > seen:
                 seen = packets
                 self.heard_at.append(time.monotonic())
+            if time.monotonic() - checked >= CONSENT_S:
+                checked = time.monotonic()
+                peer.check()
             await asyncio.sleep(PACKET_S)
 
     async def _speak(self) -> None:

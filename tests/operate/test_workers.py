@@ -102,7 +102,8 @@ async def test_one_that_dies_again_and_again_is_tried_ever_less_often(tmp_path: 
     moments = sorted(path.stat().st_mtime for path in births(tmp_path, 0))
     assert moments[3] - moments[2] > moments[1] - moments[0]
     keeping.stop()
-    assert await asyncio.wait_for(running, 15) == 0
+    # Its own code where it died in that very moment.
+    assert await asyncio.wait_for(running, 15) in {0, 7}
 
 
 async def test_settings_that_do_not_work_end_all_workers_at_once(tmp_path: Path) -> None:

@@ -225,16 +225,20 @@ def test_who_has_moved_to_another_network_sees_the_picture_at_once(monkeypatch: 
     assert room.kbps(19, 25, "picture") > 300
 
 
+@pytest.mark.parametrize("left", [90e3, 50e3, 35e3])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_page_that_has_come_whole_sees_the_picture_soon_after(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it fetched its rest, that took most of the link, and what passed told nothing of it."""
-    link = Link(((0, 400e3), (1.2, 90e3), (3.2, 400e3)), delay=0.15, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed)
+def test_a_page_that_has_come_whole_sees_the_picture_soon_after(
+    seed: int, left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it fetched its rest, that took most of the link, and what passed told nothing of it, not even that it had
+    less room than a voice needs."""
+    link = Link(((0, 400e3), (1.2, left), (3.2, 400e3)), delay=0.15, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed)
     room = Classroom(link, Link(((0, 150e3),), delay=0.15, jitter=0.04, loss=((0, 0.05),), burst=4, seed=seed + 9))
     down = room.downlink
     down.watch(True, "sound", 0.0)
     run(Volunteer(), [room], 8, monkeypatch, [(3.4, lambda: down.watch(True, "full", 3.4))])
     assert room.kbps(0, 3.4, "picture") == 0
-    assert min((at for at, _ in room.seen), default=99) < 3.4 + 2.5
+    assert min((at for at, _ in room.seen), default=99) < 3.4 + 3
 
 
 def test_who_plays_from_the_recording_is_sent_nothing_until_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

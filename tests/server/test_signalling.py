@@ -84,6 +84,16 @@ async def test_an_unknown_lesson_is_named_as_such(stage: Stage) -> None:
     assert await page.closed() == 1008
 
 
+async def test_a_ping_that_comes_with_the_hello_is_answered_after_the_welcome(stage: Stage) -> None:
+    """And one that waits while everything is told anew: a page must not take its socket for dead."""
+    lesson = await stage.lesson()
+    page = Page(await stage.socket(lesson["id"]))
+    await page.say("hello", token=lesson["classroom_token"], identity="0" * 32)
+    await page.say("ping", n=1)
+    assert (await page.next())["type"] == "welcome"
+    await page.until("pong", n=1)
+
+
 @pytest.mark.parametrize(
     "first",
     ['{"type":"ping"}', "{", "[]", '{"type":"hello"}', '{"type":"hello","token":"' + "x" * 22 + '","identity":"ZZ"}'],

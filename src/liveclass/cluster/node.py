@@ -40,6 +40,9 @@ from liveclass.errors import LiveclassError
 ANSWER_S = 2.0
 """How long a request may wait to hear who owns its lesson."""
 
+STOPS = 4
+"""Times that a task is told to end."""
+
 BEATS = 3
 """Renewals in one lease."""
 
@@ -129,10 +132,7 @@ class Node:
     async def close(self) -> None:
         """Leave: give up what is held, so that others need not wait, and stop. Does not close the directory."""
         self._draining = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._stop_tasks()
         for lesson in list(self._held):
             self._drop(lesson, "released")
         try:
@@ -140,6 +140,17 @@ class Node:
                 await self._directory.forget_node(self.id)
         except (DirectoryGone, TimeoutError):
             log.info("left_without_a_word")
+
+    async def _stop_tasks(self) -> None:
+        """A cancellation may be lost in the depths of a client that deals with a broken connection at that moment: so it
+        is said again, and what still runs then is left behind rather than waited for."""
+        for _ in range(STOPS):
+            running = [task for task in self._tasks if not task.done()]
+            for task in running:
+                task.cancel()
+            if not running or not (await asyncio.wait(running, timeout=ANSWER_S / STOPS))[1]:
+                return
+        log.warning("node_tasks_left_behind", tasks=len(self._tasks))
 
     # What is known here.
 

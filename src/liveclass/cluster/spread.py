@@ -15,11 +15,11 @@ from hashlib import blake2b
 from liveclass.cluster.model import NodeId, NodeInfo
 
 OUTGROWN = 0.7
-"""Share of a node's sessions from which its lessons' next subscribers go elsewhere: what is left is for those who come
-back after an outage all at once."""
+"""Share of a node's sessions from which its lessons' next subscribers go elsewhere, where nothing else is said: what is
+left is for those who come back after an outage all at once."""
 
-RETURNED = 0.5
-"""Below this the owner takes its subscribers itself again; the two differ, so that nothing flaps."""
+RETURNED = 0.72
+"""Below this part of that share the owner takes its subscribers itself again; the two differ, so that nothing flaps."""
 
 FAN_OUT = 8
 """Nodes below one: eight copies of a lesson cost their node as much as eight classrooms without adaptation."""
@@ -62,14 +62,14 @@ class Seat:
     new: bool = False
 
 
-def outgrown(node: NodeInfo, *, before: bool = False) -> bool:
+def outgrown(node: NodeInfo, *, share: float = OUTGROWN, before: bool = False) -> bool:
     """Whether a node is to take no more subscribers while others have room.
 
     Args:
+        share: of its sessions that it may use up.
         before: what was said last.
     """
-    share = node.sessions / max(1, node.max_sessions)
-    return node.draining or share >= (RETURNED if before else OUTGROWN)
+    return node.draining or _load(node) >= (share * RETURNED if before else share)
 
 
 def seat(
@@ -79,6 +79,7 @@ def seat(
     *,
     fan_out: int = FAN_OUT,
     max_height: int = MAX_HEIGHT,
+    share: float = OUTGROWN,
     spreads: bool = False,
 ) -> Seat | None:
     """Where the lesson's next subscriber goes: to the owner while it has room, then to the nodes that pull the lesson,
@@ -87,6 +88,7 @@ def seat(
     Args:
         tree: as it is; holds the owner.
         nodes: all that are alive.
+        share: of its sessions that a node may use up while others have room.
         spreads: the owner was outgrown when last asked, so that it must have fallen well below to be taken again.
 
     Returns:
@@ -97,11 +99,11 @@ def seat(
     if root is None or root not in alive:
         return None
     rooted = mend(lesson, tree, nodes, root, fan_out=fan_out, max_height=max_height)
-    if not outgrown(alive[root], before=spreads):
+    if not outgrown(alive[root], share=share, before=spreads):
         return Seat(root, None)
     heights = {node: height(rooted, node) for node in rooted}
     # The fullest first: a copy that is paid for is used, and those that empty end.
-    pulling = [alive[node] for node in rooted if node != root and not outgrown(alive[node])]
+    pulling = [alive[node] for node in rooted if node != root and not outgrown(alive[node], share=share)]
     if pulling:
         chosen = min(pulling, key=lambda n: (heights[n.id], -rooted[n.id].viewers, _rank(lesson, n.id)))
         return Seat(chosen.id, rooted[chosen.id].above)
@@ -109,8 +111,8 @@ def seat(
         node
         for node in nodes
         if node.id not in rooted
-        and not outgrown(node)
-        and OUTGROWN * node.max_sessions - node.sessions >= min(LEAST_ROOM, OUTGROWN * node.max_sessions)
+        and not outgrown(node, share=share)
+        and share * node.max_sessions - node.sessions >= min(LEAST_ROOM, share * node.max_sessions / 2)
     ]
     above = _above(lesson, rooted, alive, heights, fan_out=fan_out, max_height=max_height)
     if fresh and above is not None:

@@ -588,6 +588,7 @@ class Plane:
                 known.direction == "subscribe" and not isinstance(known.handler, Feed)
                 for known in self._sessions.values()
             ),
+            "node_feeds": sum(len(room.feeds) for room in self._rooms.values()),
             "datagrams_received_total": counters.datagrams,
             "bytes_received_total": counters.octets,
             "datagrams_sent_total": batch.sent + tcp.counters.sent,

@@ -190,14 +190,10 @@ class Controller:
         self._aim(bps)
 
     def free(self, now: float) -> None:
-        """What else used the link is over, by the receiver's own word: what was concluded meanwhile from losses is
-        taken back, and what the link carries is asked at once."""
-        self._hold_until = min(self._hold_until, now)
-        self._trial_until = 0.0
-        self._losses.restart(now)
-        if self.state in ("starting", "holding", "rising"):
-            self._aim(max(self.target_bps, self._start))
-        self._probe.hurry(now + FIRST_WAIT_S)
+        """What else used the link is over, by the receiver's own word: what was concluded meanwhile is taken back, and
+        what the link carries is asked as soon as the queue of the others has had time to drain."""
+        self.restart(max(self.target_bps, self._start), now)
+        self._probe.hurry(self._hold_until)
 
     def probe(self, now: float) -> Probe | None:
         """Padding to be sent at once through the log and past the pacer, if it is of use now."""

@@ -154,6 +154,8 @@ def build_app(services: Services) -> web.Application:
         proxies=proxies,
         max_sdp_bytes=settings.max_sdp_bytes,
         max_sessions=settings.max_sessions,
+        seats=services.fleet.seats if services.fleet is not None else None,
+        guests=nodes.guests if nodes is not None else lambda: 0,
     )
     replays = Replays(
         lessons=lessons,
@@ -196,6 +198,7 @@ def build_app(services: Services) -> web.Application:
     if nodes is not None:
         app.cleanup_ctx.append(nodes.forwarding.run)
         app.on_shutdown.append(lambda _app: nodes.forwarding.close())
+        app.on_shutdown.append(lambda _app: nodes.fleet.leave())
     app.on_shutdown.append(lambda _app: lessons.close())
     app.on_shutdown.append(lambda _app: catchup.close())
     return app
@@ -219,9 +222,18 @@ class FleetRoutes:
     def middlewares(self) -> list[Middleware]:
         return [self.fleet.inner.middleware(), self.forwarding.middleware()]
 
+    def guests(self) -> int:
+        """Sessions that this node serves for lessons of others."""
+        return self.fleet.guests.count if self.fleet.guests is not None else 0
+
     def figures(self) -> Mapping[str, float]:
         """For /metrics."""
+        guests, seats = self.fleet.guests, self.fleet.seats
         return {
+            "classrooms_elsewhere": seats.count if seats is not None else 0,
+            "classrooms_guests": self.guests(),
+            "lessons_pulled": guests.pulled if guests is not None else 0,
+            "pull_tries_total": guests.tries if guests is not None else 0,
             "lessons_owned": self.fleet.owned,
             "forwarded": self.forwarding.open,
             "forwarded_requests_total": self.forwarding.requests,

@@ -26,12 +26,16 @@ from liveclass.cluster.node import Node
 from liveclass.cluster.peers import Answer, NodeRefused, NodeSilent, Pick, Reason, TryLater, What
 from liveclass.config import Settings
 from liveclass.errors import PeerError
+from liveclass.relay.plane import Plane
 from liveclass.server.forwarding import Place, moving
+from liveclass.server.guests import Guests
 from liveclass.server.http import RequestRefused, json_response
 from liveclass.server.internal import HEADER, Inner, NodeKey
 from liveclass.server.lessons import Lessons
+from liveclass.server.neighbours import inner_route
 from liveclass.server.ports import CataloguePort
-from liveclass.server.routing import PUBLIC, Route
+from liveclass.server.routing import Route
+from liveclass.server.seats import Seats
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +69,8 @@ class NodeView:
 class Fleet:
     """Implements `tenancy.Tenancy` for the lessons and `forwarding.Owners` for the requests.
 
-    Order of wiring: make it, make `Lessons` with it as `tenancy`, `attach` them, then `start` once the inner listener
-    answers.
+    Order of wiring: make it, make `Lessons` with it as `tenancy` and the media plane with its `listener`, attach its
+    `spread` to the lessons, `attach` them, then `start` once the inner listener answers.
 
     Args:
         node: the id; new at each start of the process.
@@ -103,6 +107,8 @@ class Fleet:
         self._pick = pick
         self._monotonic = monotonic
         self._lessons: Lessons | None = None
+        self.seats: Seats | None = None
+        self.guests: Guests | None = None
         self._client: aiohttp.ClientSession | None = None
         self._adopting: set[str] = set()
         self._idle: dict[str, float] = {}
@@ -124,6 +130,31 @@ class Fleet:
         """Give what needs this object for its own making."""
         self._lessons = lessons
 
+    def listener(self, lessons: Lessons) -> Guests:
+        """What the media plane of this node is to tell."""
+        self.guests = Guests(
+            lessons,
+            self,
+            is_over=lambda lesson: (held := lessons.loaded(lesson)) is not None and held.lesson.state == "ended",
+            has_room=lambda: not lessons.draining and self.sessions < self._settings.max_sessions,
+            monotonic=self._monotonic,
+        )
+        return self.guests
+
+    def spread(self, plane: Plane, lessons: Lessons) -> Seats:
+        """The media plane of this node, and of those that serve for it."""
+        assert self.guests is not None
+        self.guests.attach(plane)
+        self.seats = Seats(
+            plane,
+            lessons,
+            self,
+            share=self._settings.cascade_share,
+            fan_out=self._settings.cascade_fan_out,
+            monotonic=self._monotonic,
+        )
+        return self.seats
+
     @property
     def lessons(self) -> Lessons:
         assert self._lessons is not None
@@ -137,6 +168,15 @@ class Fleet:
         await self.agent.start()
         self._spawn(self._look_for_ever())
         self._spawn(self._watch_for_ever())
+        if self.seats is not None:
+            self.seats.start()
+
+    async def leave(self) -> None:
+        """Serve for no other node any more. Before the lessons are closed."""
+        if self.guests is not None:
+            await self.guests.close()
+        if self.seats is not None:
+            await self.seats.close()
 
     async def close(self) -> None:
         """Leave the fleet: whatever is still here is another node's at once. After the lessons are closed."""
@@ -170,6 +210,18 @@ class Fleet:
     def owned(self) -> int:
         """Lessons that this node owns."""
         return len(self.agent.held)
+
+    @property
+    def sessions(self) -> int:
+        """Media sessions of this process, whoever owns their lesson."""
+        if self._lessons is None:
+            return 0
+        elsewhere = self.seats.count if self.seats is not None else 0
+        return self._lessons.session_count - elsewhere + (self.guests.count if self.guests is not None else 0)
+
+    def nodes(self) -> list[NodeInfo]:
+        """The fleet as last heard, this node included."""
+        return self.agent.nodes()
 
     # Who owns what
 
@@ -216,6 +268,8 @@ class Fleet:
         begun = self._monotonic()
         self._adopting.add(lesson)
         try:
+            if self.guests is not None:
+                await self.guests.leave(lesson)
             await self.lessons.adopt(lesson, fence)
         except BaseException:
             self.lessons.dropped(lesson)
@@ -275,6 +329,8 @@ class Fleet:
         """Take no more lessons, and move those that are here to nodes that have room; the others stay."""
         self.lessons.drain()
         await self.agent.drain()
+        if self.guests is not None:
+            self.guests.send_away()
         live = [held.id for held in self.lessons.all() if held.lesson.state == "live"]
         for lesson in [*live, *(lesson for lesson in self.agent.held if lesson not in live)]:
             try:
@@ -319,15 +375,23 @@ class Fleet:
             raise NodeSilent from error
 
     async def _call(self, node: NodeInfo, method: str, path: str) -> bytes:
+        status, body = await self._request(node.url, method, path)
+        if status != 200:
+            raise NodeSilent
+        return body
+
+    async def send(self, url: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """POST to another node, as `neighbours.Neighbours` says."""
+        return await self._request(url, "POST", path, body)
+
+    async def _request(self, base: str, method: str, path: str, data: bytes | None = None) -> tuple[int, bytes]:
         if self._client is None:
             raise NodeSilent
-        url = URL(node.url + path, encoded=True)
+        url = URL(base + path, encoded=True)
         headers = {HEADER: self.key.header(self.node, method, url.raw_path_qs)}
         try:
-            async with self._client.request(method, url, headers=headers, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise NodeSilent
-                return await answer.read()
+            async with self._client.request(method, url, headers=headers, data=data, allow_redirects=False) as answer:
+                return answer.status, await answer.read()
         except aiohttp.ClientConnectorError as error:
             raise (NodeRefused if error.os_error.errno == errno.ECONNREFUSED else NodeSilent) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -336,16 +400,13 @@ class Fleet:
     def routes(self) -> list[Route]:
         """For other nodes alone; `Inner` keeps them from everybody else."""
 
-        def route(method: str, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Route:
-            return Route(
-                method=method, path=path, handler=handler, access=PUBLIC, status=200, described=False, anywhere=True
-            )
-
         return [
-            route("POST", "/internal/ping", self._ping),
-            route("POST", "/internal/claim/{lesson}", self._claim),
-            route("POST", "/internal/drain", self._drain),
-            route("GET", "/internal/node", self._node),
+            inner_route("/internal/ping", self._ping),
+            inner_route("/internal/claim/{lesson}", self._claim),
+            inner_route("/internal/drain", self._drain),
+            inner_route("/internal/node", self._node, "GET"),
+            *(self.guests.routes() if self.guests is not None else ()),
+            *(self.seats.routes() if self.seats is not None else ()),
         ]
 
     async def _ping(self, _request: web.Request) -> web.StreamResponse:
@@ -376,7 +437,7 @@ class Fleet:
             name=self._name,
             url=self.inner.url,
             lessons=lessons.live_count if lessons is not None else 0,
-            sessions=lessons.session_count if lessons is not None else 0,
+            sessions=self.sessions,
             max_lessons=self._settings.max_lessons_live,
             max_sessions=self._settings.max_sessions,
             cpu=self._busy(),

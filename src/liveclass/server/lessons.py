@@ -37,6 +37,7 @@ from liveclass.lesson.messages import (
     LinkState,
     MediaClosed,
     Ping,
+    Pong,
     RecordingInfo,
     Role,
     Slot,
@@ -73,7 +74,7 @@ IDLE_S = 60.0
 BOARD_MESSAGES = (*get_args(orders.BoardOrder), *get_args(orders.Passing))
 """What is about the blackboard, not about floor and media."""
 
-UNTOLD = (JumpNow, MediaClosed)
+UNTOLD = (JumpNow, MediaClosed, Pong)
 """Messages that no `Welcome` makes up for: they follow it."""
 
 
@@ -682,10 +683,7 @@ class Lessons:
         return bool(held.pages) or held.lesson.state == "live" or any(m.sessions for m in held.lesson.members())
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        async def run() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(run())
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -79,6 +79,7 @@ class Figures(Collector):
         for code, count in self._signalling.refused.items():
             refused.add_metric([code], count)
         yield refused
+        yield GaugeMetricFamily("liveclass_event_loop_tasks", "Tasks of the event loop", value=len(asyncio.all_tasks()))
         yield from self._links([member for one in held for member in one.lesson.members()])
         yield GaugeMetricFamily(
             "liveclass_catchup_streams", "Streams of what was missed open", value=self._catchup_streams()
@@ -132,6 +133,13 @@ class Figures(Collector):
         )
 
 
+_CASCADE = {
+    "classrooms_elsewhere": "Sessions of classrooms of this node's lessons that other nodes serve",
+    "classrooms_guests": "Sessions of classrooms that this node serves for other nodes' lessons",
+    "lessons_pulled": "Lessons that this node pulls from others",
+}
+
+
 class FleetFigures(Collector):
     """Of this process as a node, read at the moment of asking."""
 
@@ -151,6 +159,13 @@ class FleetFigures(Collector):
                 "liveclass_forwarded_requests",
                 "Requests and sockets passed on to other nodes",
                 value=told["forwarded_requests_total"],
+            )
+            for name, what in _CASCADE.items():
+                yield GaugeMetricFamily(f"liveclass_{name}", what, value=told[name])
+            yield CounterMetricFamily(
+                "liveclass_pull_tries",
+                "Sessions begun with other nodes to pull lessons from them",
+                value=told["pull_tries_total"],
             )
 
 

@@ -6,6 +6,7 @@ ICE-lite and has all its candidates when it answers.
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import Literal
 
 from aiohttp import web
@@ -20,7 +21,9 @@ from liveclass.server.forwarding import REACHED_AT
 from liveclass.server.held import Held, SessionRecord
 from liveclass.server.http import FROM_NODE, Proxies, RequestRefused, body, local_address
 from liveclass.server.lessons import Lessons
+from liveclass.server.neighbours import Reached
 from liveclass.server.routing import ACCESS, PUBLIC, Route
+from liveclass.server.seats import Seats
 
 Protocol = Literal["whip", "whep"]
 DIRECTIONS: dict[Protocol, Direction] = {"whip": "publish", "whep": "subscribe"}
@@ -76,13 +79,26 @@ class MediaSessions:
     Args:
         max_sdp_bytes: largest offer or fragment.
         max_sessions: media sessions of this process.
+        seats: where classrooms sit; None: all of them here.
+        guests: sessions that this process serves for lessons of other nodes.
     """
 
-    def __init__(self, *, lessons: Lessons, proxies: Proxies, max_sdp_bytes: int, max_sessions: int) -> None:
+    def __init__(
+        self,
+        *,
+        lessons: Lessons,
+        proxies: Proxies,
+        max_sdp_bytes: int,
+        max_sessions: int,
+        seats: Seats | None = None,
+        guests: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._lessons = lessons
         self._proxies = proxies
         self._max_sdp_bytes = max_sdp_bytes
         self._max_sessions = max_sessions
+        self._seats = seats
+        self._guests = guests
 
     def routes(self) -> list[Route]:
         return [*self._routes_of("whip", "publish"), *self._routes_of("whep", "watch")]
@@ -159,7 +175,8 @@ class MediaSessions:
         held = await self._lessons.get(request.match_info["lesson"])
         access = _as_page(request, held.id, direction)
         address = self._proxies.client(request)
-        # From here to the end nothing waits, so what was checked still holds when it is done.
+        # What was checked still holds when it is done: nothing waits from here to the end but for another node, and
+        # then it is checked once more.
         held.lesson.check_open()
         member = self._member(held, access, direction, address)
         starting = direction == "publish" and not access.participant and access.caller == "teacher"
@@ -167,10 +184,16 @@ class MediaSessions:
             held.lesson.check_publish(member, starting=starting)
         if starting:
             self._lessons.check_may_start(held)
-        self._check_capacity(member, direction)
-        answer = self._answer(request, held, member, direction, offer)
+        revoked = dict(held.lesson.revoked_ms)
+        answer = await self._elsewhere(request, held, member, direction, offer)
+        if answer is None:
+            self._check_capacity(member, direction)
+            answer = self._answer(request, held, member, direction, offer)
         record = SessionRecord(_ufrag(offer) or "")
         try:
+            held.lesson.check_open()
+            if held.lesson.revoked_ms != revoked:
+                raise PeerError("This link has been withdrawn.", status=401, code="token_revoked")
             self._lessons.media_accepted(held, member, direction, answer.session, record, address)
             if starting:
                 self._lessons.start_lesson(held)
@@ -206,8 +229,19 @@ class MediaSessions:
         return lesson.candidate(who, role)
 
     def _check_capacity(self, member: Member, direction: Direction) -> None:
-        if direction not in member.sessions and self._lessons.session_count >= self._max_sessions:
+        elsewhere = self._seats.count if self._seats is not None else 0
+        count = self._lessons.session_count - elsewhere + self._guests()
+        if direction not in member.sessions and count >= self._max_sessions:
             raise PeerError("This server carries as many sessions as it may.", status=503, code="too_many_sessions")
+
+    async def _elsewhere(
+        self, request: web.Request, held: Held, member: Member, direction: Direction, offer: str
+    ) -> Answer | None:
+        """The answer of another node that serves this classroom from now on; None: it is served here."""
+        if self._seats is None or direction != "subscribe" or member.role != "classroom":
+            return None
+        reached = Reached(request.get(FROM_NODE, ""), request.headers.get(REACHED_AT, ""), _reached_at(request))
+        return await self._seats.seat(held.id, self._lessons.person(held, member), offer, reached)
 
     def _answer(self, request: web.Request, held: Held, member: Member, direction: Direction, offer: str) -> Answer:
         media, person = self._lessons.media, self._lessons.person(held, member)
@@ -253,7 +287,10 @@ class MediaSessions:
             if not _TRICKLE.search(fragment):
                 raise PeerError("The fragment holds neither new credentials nor candidates.", code="fragment_invalid")
             return web.Response(status=204)
-        etag, answer = media.restart(session, fragment)
+        if self._seats is not None:
+            etag, answer = await self._seats.restart_anywhere(session, fragment)
+        else:
+            etag, answer = media.restart(session, fragment)
         record.remote_ufrag = ufrag
         return web.Response(
             text=answer, content_type=FRAGMENT, headers={"ETag": _quoted(etag), "Cache-Control": "no-store"}

@@ -33,7 +33,11 @@ export function Waiting({ model }: { readonly model: ClassroomModel }): JSX.Elem
   const view = model.page.view.value;
   const checking = useSignal(false);
   const LineCheck = check.value?.LineCheck;
-  useEffect(loadCheck, []);
+  // Until the greeting nobody knows whether anybody waits.
+  const greeted = view !== null;
+  useEffect(() => {
+    if (greeted) loadCheck();
+  }, [greeted]);
   const now = wallMs.value + (view?.clockOffsetMs ?? 0);
   const startsAt = view?.lesson.starts_at_ms ?? null;
   const left = startsAt === null ? null : (startsAt - now) / 1000;

@@ -1,6 +1,6 @@
 /** The place of the board on the classroom's page: small, as the page opens with it; what it shows is loaded later. */
 
-import { type Signal, computed, effect, signal } from "@preact/signals";
+import { type Signal, computed, effect, signal, untracked } from "@preact/signals";
 import type { JSX } from "preact";
 import type { ClassroomModel } from "../model";
 import type { BoardModel } from "./model";
@@ -21,10 +21,11 @@ const AGAIN_MS = 3_000;
  * that: on a thin link the picture takes seconds to find its room, and a download in the midst of it takes that away. */
 export function loadBoard(model: ClassroomModel): void {
   const { page } = model;
+  const part: Signal<Loaded["part"] | null> = signal(null);
   let begun = false;
   const load = (): void => {
     import("./index").then(
-      (part) => (loaded.value = { part, board: part.open(model) }),
+      (come) => (part.value = come),
       () => setTimeout(load, AGAIN_MS),
     );
   };
@@ -34,9 +35,14 @@ export function loadBoard(model: ClassroomModel): void {
   };
   effect(() => {
     const { stage, player } = page.board.value;
-    if (!page.settled.value || page.view.value === null) return;
-    if (stage.stage !== "live" || player !== null) begin();
-    else if (page.lessonState.value !== "live" || model.mediaHere.value) begin();
+    const state = page.lessonState.value;
+    if (!page.settled.value) return;
+    if (model.mediaHere.value || (state !== null && (state !== "live" || stage.stage !== "live" || player !== null))) begin();
+  });
+  effect(() => {
+    const come = part.value;
+    if (come === null || page.view.value === null || loaded.peek() !== null) return;
+    loaded.value = untracked(() => ({ part: come, board: come.open(model) }));
   });
 }
 

@@ -38,7 +38,8 @@ export function Unit({ model, at, instead }: { readonly model: ClassroomModel; r
   useEffect(() => {
     const timer = setTimeout(bringSurely, PATIENCE_MS);
     const stop = effect(() => {
-      const waits = model.page.lessonState.value !== "live" || model.mediaHere.value;
+      const state = model.page.lessonState.value;
+      const waits = (state !== null && state !== "live") || model.mediaHere.value;
       if (model.page.settled.value && waits) bringSurely();
     });
     return () => {
