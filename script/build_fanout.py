@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "liveclass" / "_fanout.c"
+SOURCES = (SOURCE, SOURCE.with_name("_srtp.h"))
 MODULE = SOURCE.with_name("_fanout.abi3.so")
 
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wconversion")
@@ -37,7 +38,7 @@ def build(to: Path = MODULE, *, sanitized: bool = False, strict: bool = False) -
     Raises:
         Missing: it cannot be built here.
     """
-    if to == MODULE and to.exists() and to.stat().st_mtime > SOURCE.stat().st_mtime and not strict:
+    if to == MODULE and to.exists() and to.stat().st_mtime > max(one.stat().st_mtime for one in SOURCES) and not strict:
         return to
     if not sys.platform.startswith("linux") or sys.implementation.name != "cpython":
         raise Missing("The native fan-out is for CPython on Linux; elsewhere the Python one does its work.")

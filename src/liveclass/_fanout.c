@@ -1,4 +1,4 @@
-/* liveclass._fanout: packets of one wake-up to a table of receivers, in one call.
+/* liveclass._fanout: packets of one wake-up to a table of receivers, in one call; SRTP itself is in _srtp.h.
  *
  * The native half of `liveclass.relay.fanout.forward`, which says what each step is for; both put the same bytes on the
  * wire. It decides nothing and remembers three things alone: keys, how far each stream has come, what waits to be sent.
@@ -20,22 +20,21 @@
  *           packets: at most MAX_TOGETHER of (bytes, number, timestamp)
  *           entries: (Protector, kernel address, number offset, timestamp offset, SSRC, log or None)
  *           Sends only when the ring is full. A log gets (first number, time of leaving, packets) in `runs`, and its
- *           `next` goes on. Raises TypeError or ValueError, before anything is queued, when an argument has another form.
+ *           `next` goes on. Raises TypeError or ValueError, with nothing queued, when an argument has another form.
  *       flush() -> (datagrams sent, bytes sent, datagrams dropped) since it was last called
  *       close(): what waits is dropped, and the socket not used again
  *       waiting, segments, leaves_at; full, oversize, partial, calls: see the members' words below
  *
  * Threads: the interpreter lock is released while packets are protected and sent. One ring works for one thread, and a
- * protector for one ring, at a time: others get RuntimeError. Arguments are held, so a receiver may be removed meanwhile.
+ * protector for one ring, at a time: others get RuntimeError. Arguments are held, so a receiver may go meanwhile.
  *
  * Lengths: a datagram never exceeds MAX_DATAGRAM; room for a whole entry is made before it is written; an address is a
- * sockaddr_in or sockaddr_in6 and nothing else; the header's own lengths (CSRCs, extension) are checked against the packet.
+ * sockaddr_in or sockaddr_in6 and nothing else; a header's own lengths (CSRCs, extension) are held to the packet's.
  */
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API
 #define Py_LIMITED_API 0x030b0000
 #endif
-#define OPENSSL_SUPPRESS_DEPRECATED /* SHA1_*: a third of what EVP_MAC costs for each packet */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -44,27 +43,19 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+
+#include "_srtp.h"
 
 enum {
     MAX_DATAGRAM = 2048,                    /* as transport/srtp.py */
     MAX_PACKET = MAX_DATAGRAM - 20,         /* likewise */
-    MAX_TRAILER = 16,
     MAX_TOGETHER = 16,                      /* as relay/fanout.py */
-    MAX_STREAMS = 4096,
     NUMBER_AT = 17,                         /* as relay/fanout.py */
-    WINDOW = 1024,                          /* as transport/srtp.py */
     MESSAGES = 256,                         /* of one sendmmsg; longer rings leave the processor's cache */
     MEMORY = 256 * 1024,
     SLACK = MAX_DATAGRAM,                   /* what a refused packet may write behind the last one */
-    HEADER = 12,
-    MEDIAN = 0x8000,
 };
 
 #ifndef SOL_UDP
@@ -75,18 +66,9 @@ enum {
 #endif
 
 typedef struct {
-    uint32_t ssrc;
-    uint64_t index; /* rollover counter and sequence number of the furthest packet */
-} Stream;
-
-typedef struct {
     PyObject_HEAD
-    EVP_CIPHER_CTX *cipher; /* NULL once closed */
-    int gcm, closed;
-    unsigned char salt[16];
-    SHA_CTX inner, outer; /* HMAC with its key taken in */
-    Stream *streams;
-    Py_ssize_t count, room;
+    Srtp srtp;
+    int closed;
     void *user; /* the ring that works with it without the interpreter lock */
 } Protector;
 
@@ -110,11 +92,11 @@ typedef struct {
     char busy, segments;
     unsigned messages, datagrams; /* that wait */
     size_t used;
-    struct mmsghdr *headers;
-    Message *parts;
-    unsigned char *memory;
     double leaves_at;
     unsigned long long sent, octets, dropped, full, oversize, partial, calls;
+    struct mmsghdr headers[MESSAGES];
+    Message parts[MESSAGES];
+    unsigned char memory[MEMORY + SLACK];
 } Ring;
 
 typedef struct {
@@ -138,223 +120,65 @@ typedef struct {
 static PyTypeObject *protector_type;
 static PyObject *name_next, *name_runs, *name_append;
 
-static void put16(unsigned char *at, uint16_t value) {
-    at[0] = (unsigned char)(value >> 8);
-    at[1] = (unsigned char)value;
-}
-
-static void put32(unsigned char *at, uint32_t value) {
-    put16(at, (uint16_t)(value >> 16));
-    put16(at + 2, (uint16_t)value);
-}
-
-/* SRTP ----------------------------------------------------------------------------------------------------------- */
-
-/* Session keys from the master's, RFC 3711 section 4.3 with a derivation rate of 0; a salt of 12 bytes is followed by two
- * zeros (RFC 7714 section 11). */
-static int derive(const unsigned char *key, int key_size, const unsigned char *salt, unsigned char label,
-                  unsigned char *out, int size) {
-    unsigned char counter[16] = {0};
-    int done = 0, ok;
-    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
-    memcpy(counter, salt, 14);
-    counter[7] ^= label;
-    memset(out, 0, (size_t)size);
-    ok = cipher != NULL &&
-         EVP_EncryptInit_ex(cipher, key_size == 32 ? EVP_aes_256_ctr() : EVP_aes_128_ctr(), NULL, key, counter) == 1 &&
-         EVP_EncryptUpdate(cipher, out, &done, out, size) == 1 && done == size;
-    EVP_CIPHER_CTX_free(cipher);
-    OPENSSL_cleanse(counter, sizeof counter);
-    return ok;
-}
-
-static int set_keys(Protector *self, const char *profile, const unsigned char *key, Py_ssize_t size) {
-    unsigned char salt[14] = {0}, session[32], authentication[64] = {0}, pad[64];
-    int key_size, salt_size, ok;
-    const EVP_CIPHER *kind;
-    if (strcmp(profile, "SRTP_AEAD_AES_128_GCM") == 0) {
-        key_size = 16, salt_size = 12, kind = EVP_aes_128_gcm();
-    } else if (strcmp(profile, "SRTP_AEAD_AES_256_GCM") == 0) {
-        key_size = 32, salt_size = 12, kind = EVP_aes_256_gcm();
-    } else if (strcmp(profile, "SRTP_AES128_CM_SHA1_80") == 0) {
-        key_size = 16, salt_size = 14, kind = EVP_aes_128_ctr();
-    } else {
-        PyErr_Format(PyExc_ValueError, "no SRTP profile: %s", profile);
-        return 0;
-    }
-    if (size != key_size + salt_size) {
-        PyErr_Format(PyExc_ValueError, "%s takes a key and salt of %d bytes", profile, key_size + salt_size);
-        return 0;
-    }
-    self->gcm = salt_size == 12;
-    memcpy(salt, key + key_size, (size_t)salt_size);
-    self->cipher = EVP_CIPHER_CTX_new();
-    ok = self->cipher != NULL && derive(key, key_size, salt, 0, session, key_size) &&
-         derive(key, key_size, salt, 1, authentication, 20) && derive(key, key_size, salt, 2, self->salt, salt_size) &&
-         EVP_EncryptInit_ex(self->cipher, kind, NULL, session, NULL) == 1;
-    if (ok && !self->gcm) {
-        for (int i = 0; i < 64; i++) pad[i] = authentication[i] ^ 0x36;
-        ok = SHA1_Init(&self->inner) && SHA1_Update(&self->inner, pad, 64);
-        for (int i = 0; i < 64; i++) pad[i] = authentication[i] ^ 0x5c;
-        ok = ok && SHA1_Init(&self->outer) && SHA1_Update(&self->outer, pad, 64);
-        OPENSSL_cleanse(pad, sizeof pad);
-    }
-    OPENSSL_cleanse(salt, sizeof salt);
-    OPENSSL_cleanse(session, sizeof session);
-    OPENSSL_cleanse(authentication, sizeof authentication);
-    if (!ok) PyErr_SetString(PyExc_MemoryError, "libcrypto made no cipher");
-    return ok;
-}
-
-static void wipe(Protector *self) {
-    EVP_CIPHER_CTX_free(self->cipher); /* libcrypto wipes what it frees of a cipher */
-    self->cipher = NULL;
-    OPENSSL_cleanse(self->salt, sizeof self->salt);
-    OPENSSL_cleanse(&self->inner, sizeof self->inner);
-    OPENSSL_cleanse(&self->outer, sizeof self->outer);
-    free(self->streams);
-    self->streams = NULL;
-    self->count = self->room = 0;
-}
-
-static Stream *stream_of(Protector *self, uint32_t ssrc) {
-    for (Py_ssize_t i = 0; i < self->count; i++)
-        if (self->streams[i].ssrc == ssrc) return &self->streams[i];
-    if (self->count == self->room) {
-        Py_ssize_t room = self->room ? 2 * self->room : 4;
-        Stream *more = room > MAX_STREAMS ? NULL : realloc(self->streams, (size_t)room * sizeof *more);
-        if (more == NULL) return NULL;
-        self->streams = more;
-        self->room = room;
-    }
-    self->streams[self->count] = (Stream){ssrc, 0};
-    return &self->streams[self->count++];
-}
-
-/* The packet's index, RFC 3711 section 3.3.1; the stream goes on to it. 0 when it is too old, or the counter used up. */
-static int index_of(Stream *stream, uint16_t seq, uint64_t *index) {
-    uint64_t roc = stream->index >> 16;
-    int last = (int)(stream->index & 0xFFFF), delta = seq - last;
-    /* libsrtp guesses only once half a cycle has passed: before, no packet is from before the first. */
-    if (stream->index > MEDIAN) {
-        if (last < MEDIAN && delta > MEDIAN) {
-            roc--, delta -= 0x10000;
-        } else if (last >= MEDIAN && last - MEDIAN > seq) {
-            roc++, delta += 0x10000;
-        }
-    }
-    *index = roc << 16 | seq;
-    if (delta <= -WINDOW || roc >> 32) return 0;
-    if (delta > 0) stream->index = *index;
-    return 1;
-}
-
-/* Where the payload begins; 0 when the packet is shorter than it says. */
-static size_t payload_at(const unsigned char *packet, size_t size) {
-    size_t at = HEADER;
-    if (size < HEADER) return 0;
-    at += 4 * (size_t)(packet[0] & 0x0F);
-    if (packet[0] & 0x10) {
-        if (size < at + 4) return 0;
-        at += 4 + 4 * (size_t)(packet[at + 2] << 8 | packet[at + 3]);
-    }
-    return at <= size ? at : 0;
-}
-
-/* Protect `size` bytes where they stand; MAX_TRAILER bytes behind them must be ours. The new size; 0: refused. */
-static size_t protect_in(Protector *self, Stream *stream, unsigned char *packet, size_t size) {
-    unsigned char iv[16] = {0}, digest[SHA_DIGEST_LENGTH], roc[4];
-    uint64_t index;
-    size_t at = payload_at(packet, size);
-    int done = 0, body;
-    if (at == 0 || stream == NULL || !index_of(stream, (uint16_t)(packet[2] << 8 | packet[3]), &index)) return 0;
-    body = (int)(size - at);
-    put32(roc, (uint32_t)(index >> 16));
-    if (self->gcm) { /* RFC 7714 section 8.1 */
-        memcpy(iv + 2, packet + 8, 4);
-        memcpy(iv + 6, roc, 4);
-        memcpy(iv + 10, packet + 2, 2);
-        for (int i = 0; i < 12; i++) iv[i] ^= self->salt[i];
-        if (EVP_EncryptInit_ex(self->cipher, NULL, NULL, NULL, iv) != 1 ||
-            EVP_EncryptUpdate(self->cipher, NULL, &done, packet, (int)at) != 1 ||
-            (body > 0 && EVP_EncryptUpdate(self->cipher, packet + at, &done, packet + at, body) != 1) ||
-            EVP_EncryptFinal_ex(self->cipher, packet + size, &done) != 1 ||
-            EVP_CIPHER_CTX_ctrl(self->cipher, EVP_CTRL_AEAD_GET_TAG, 16, packet + size) != 1)
-            return 0;
-        return size + 16;
-    }
-    memcpy(iv + 4, packet + 8, 4); /* RFC 3711 sections 4.1.1 and 4.2 */
-    memcpy(iv + 8, roc, 4);
-    memcpy(iv + 12, packet + 2, 2);
-    for (int i = 0; i < 14; i++) iv[i] ^= self->salt[i];
-    if (EVP_EncryptInit_ex(self->cipher, NULL, NULL, NULL, iv) != 1 ||
-        (body > 0 && EVP_EncryptUpdate(self->cipher, packet + at, &done, packet + at, body) != 1))
-        return 0;
-    SHA_CTX hash = self->inner;
-    SHA1_Update(&hash, packet, size);
-    SHA1_Update(&hash, roc, 4);
-    SHA1_Final(digest, &hash);
-    hash = self->outer;
-    SHA1_Update(&hash, digest, sizeof digest);
-    SHA1_Final(digest, &hash);
-    memcpy(packet + size, digest, 10);
-    OPENSSL_cleanse(&hash, sizeof hash);
-    return size + 10;
+static int refuse(PyObject *kind, const char *why) {
+    PyErr_SetString(kind, why);
+    return 0;
 }
 
 /* The ring ------------------------------------------------------------------------------------------------------- */
 
-/* A refused run's datagrams, or one datagram, without UDP_SEGMENT. */
+static void dropped(Ring *self, unsigned datagrams, int problem) {
+    self->dropped += datagrams;
+    if (problem == EMSGSIZE) self->oversize += datagrams;
+    if (problem == EAGAIN || problem == ENOBUFS) self->full += datagrams;
+}
+
+/* A refused run's datagrams without UDP_SEGMENT. */
 static void send_singly(Ring *self, const Message *part) {
-    unsigned char *at = part->vector.iov_base;
-    size_t left = part->vector.iov_len;
+    struct iovec vector = part->vector;
+    struct msghdr header = self->headers[part - self->parts].msg_hdr;
+    size_t left = vector.iov_len;
+    header.msg_iov = &vector;
+    header.msg_control = NULL;
+    header.msg_controllen = 0;
     for (unsigned i = 0; i < part->count; i++) {
-        size_t size = i + 1 < part->count ? part->segment : left;
         ssize_t done;
+        vector.iov_len = i + 1 < part->count ? part->segment : left;
         do {
-            done = sendto(self->fd, at, size, 0, &part->name.any,
-                          part->name.any.sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+            done = sendmsg(self->fd, &header, 0);
             self->calls++;
         } while (done < 0 && errno == EINTR);
         if (done >= 0) {
             self->sent++;
         } else {
-            self->dropped++;
-            self->octets -= size;
-            if (errno == EMSGSIZE) self->oversize++;
-            if (errno == EAGAIN || errno == ENOBUFS) self->full++;
+            dropped(self, 1, errno);
+            self->octets -= vector.iov_len;
         }
-        at += size;
-        left -= size;
+        left -= vector.iov_len;
+        vector.iov_base = (unsigned char *)vector.iov_base + vector.iov_len;
     }
 }
 
 /* Send what waits. A refused datagram is dropped and counted; the others still go. */
 static void send_all(Ring *self) {
-    unsigned begin = 0, messages = self->messages;
+    unsigned begin = 0;
     struct timespec now;
-    if (messages == 0) return;
-    while (begin < messages) {
-        int done = sendmmsg(self->fd, self->headers + begin, messages - begin, 0);
+    if (self->messages == 0) return;
+    while (begin < self->messages) {
+        int done = sendmmsg(self->fd, self->headers + begin, self->messages - begin, 0);
         self->calls++;
         if (done > 0) {
-            if ((unsigned)done < messages - begin) self->partial++;
+            if ((unsigned)done < self->messages - begin) self->partial++;
             for (int i = 0; i < done; i++) self->sent += self->parts[begin++].count;
-        } else if (done < 0 && errno == EINTR) {
-            continue;
-        } else if (done < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-            for (; begin < messages; begin++) {
-                self->dropped += self->parts[begin].count;
-                self->full += self->parts[begin].count;
-            }
-        } else {
+        } else if (errno == EAGAIN || errno == ENOBUFS) {
+            for (; begin < self->messages; begin++) dropped(self, self->parts[begin].count, errno);
+        } else if (errno != EINTR) {
             if (self->parts[begin].count > 1) {
                 /* The path takes no runs (a small MTU, a device without checksums): from now on one by one. */
                 self->segments = 0;
                 send_singly(self, &self->parts[begin]);
             } else {
-                self->dropped++;
-                if (done < 0 && errno == EMSGSIZE) self->oversize++;
+                dropped(self, 1, errno);
             }
             begin++;
         }
@@ -366,18 +190,12 @@ static void send_all(Ring *self) {
 }
 
 static Message *new_message(Ring *self, const Row *row, unsigned char *at) {
-    struct msghdr *header = &self->headers[self->messages].msg_hdr;
-    Message *part = &self->parts[self->messages++];
+    Message *part = &self->parts[self->messages];
     memcpy(&part->name, row->name, row->name_size);
-    part->vector.iov_base = at;
-    part->vector.iov_len = 0;
+    part->vector = (struct iovec){at, 0};
     part->count = 0;
-    header->msg_name = &part->name;
-    header->msg_namelen = row->name_size;
-    header->msg_iov = &part->vector;
-    header->msg_iovlen = 1;
-    header->msg_control = NULL;
-    header->msg_controllen = 0;
+    self->headers[self->messages++].msg_hdr = (struct msghdr){
+        .msg_name = &part->name, .msg_namelen = row->name_size, .msg_iov = &part->vector, .msg_iovlen = 1};
     return part;
 }
 
@@ -393,7 +211,8 @@ static void segment_in(Ring *self, Message *part, uint16_t size) {
 }
 
 /* Without the interpreter lock. The packets that could not be protected. */
-static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row *rows, Py_ssize_t receivers, double now) {
+static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row *rows, Py_ssize_t receivers,
+                       double now) {
     Py_ssize_t failed = 0;
     size_t bytes = 0;
     for (Py_ssize_t i = 0; i < count; i++) bytes += packets[i].size + MAX_TRAILER;
@@ -402,8 +221,8 @@ static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row 
             send_all(self);
             if (self->leaves_at > now) now = self->leaves_at;
         }
-        Protector *protector = row->protector;
-        Stream *stream = protector->cipher != NULL ? stream_of(protector, row->ssrc) : NULL;
+        Srtp *srtp = &row->protector->srtp;
+        Stream *stream = srtp_stream(srtp, row->ssrc);
         Message *part = NULL;
         size_t run = 0; /* the size of all but the last datagram of the run that is open, 0 when none is */
         uint16_t number = row->low;
@@ -417,7 +236,7 @@ static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row 
                 put32(at + 4, packet->time + row->time);
                 put32(at + 8, row->ssrc);
                 if (row->log != NULL) put16(at + NUMBER_AT, number);
-                size = protect_in(protector, stream, at, packet->size);
+                size = srtp_protect(srtp, stream, at, packet->size);
             }
             number++;
             if (size == 0) {
@@ -444,76 +263,67 @@ static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row 
 
 /* Reading the arguments ------------------------------------------------------------------------------------------- */
 
-static int low_bits(PyObject *number, uint64_t *out) {
-    *out = PyLong_AsUnsignedLongLongMask(number);
-    return !(*out == (uint64_t)-1 && PyErr_Occurred());
+/* The low bits of a tuple's integers from `at` on. */
+static int low_bits(PyObject *tuple, Py_ssize_t at, int count, uint64_t *out) {
+    for (int i = 0; i < count; i++) {
+        out[i] = PyLong_AsUnsignedLongLongMask(PyTuple_GetItem(tuple, at + i));
+        if (out[i] == (uint64_t)-1 && PyErr_Occurred()) return 0;
+    }
+    return 1;
 }
 
 static int read_packet(PyObject *item, Packet *out) {
-    uint64_t seq, time;
+    uint64_t low[2];
     char *bytes;
     Py_ssize_t size;
-    if (!PyTuple_Check(item) || PyTuple_Size(item) != 3) {
-        PyErr_SetString(PyExc_TypeError, "a packet is (bytes, number, timestamp)");
-        return 0;
-    }
-    if (PyBytes_AsStringAndSize(PyTuple_GetItem(item, 0), &bytes, &size) < 0 ||
-        !low_bits(PyTuple_GetItem(item, 1), &seq) || !low_bits(PyTuple_GetItem(item, 2), &time))
-        return 0;
+    if (!PyTuple_Check(item) || PyTuple_Size(item) != 3)
+        return refuse(PyExc_TypeError, "a packet is (bytes, number, timestamp)");
+    if (PyBytes_AsStringAndSize(PyTuple_GetItem(item, 0), &bytes, &size) < 0 || !low_bits(item, 1, 2, low)) return 0;
     /* What is too long is refused receiver by receiver; it takes no room. */
-    *out = (Packet){(unsigned char *)bytes, (size_t)size, (uint16_t)seq, (uint32_t)time};
+    *out = (Packet){(unsigned char *)bytes, (size_t)size, (uint16_t)low[0], (uint32_t)low[1]};
     return 1;
 }
 
 static int read_entry(PyObject *item, Row *out) {
-    uint64_t seq, time, ssrc;
+    uint64_t low[3];
     char *name;
     Py_ssize_t size;
     sa_family_t family = AF_UNSPEC;
     PyObject *log;
-    if (!PyTuple_Check(item) || PyTuple_Size(item) != 6 || !PyObject_TypeCheck(PyTuple_GetItem(item, 0), protector_type)) {
-        PyErr_SetString(PyExc_TypeError, "an entry is (Protector, address, number offset, time offset, SSRC, log)");
-        return 0;
-    }
-    if (PyBytes_AsStringAndSize(PyTuple_GetItem(item, 1), &name, &size) < 0 ||
-        !low_bits(PyTuple_GetItem(item, 2), &seq) || !low_bits(PyTuple_GetItem(item, 3), &time) ||
-        !low_bits(PyTuple_GetItem(item, 4), &ssrc))
-        return 0;
+    if (!PyTuple_Check(item) || PyTuple_Size(item) != 6 ||
+        !PyObject_TypeCheck(PyTuple_GetItem(item, 0), protector_type))
+        return refuse(PyExc_TypeError, "an entry is (Protector, address, number offset, time offset, SSRC, log)");
+    if (PyBytes_AsStringAndSize(PyTuple_GetItem(item, 1), &name, &size) < 0 || !low_bits(item, 2, 3, low)) return 0;
     if (size >= (Py_ssize_t)sizeof family) memcpy(&family, name, sizeof family);
     if (!(size == sizeof(struct sockaddr_in) && family == AF_INET) &&
-        !(size == sizeof(struct sockaddr_in6) && family == AF_INET6)) {
-        PyErr_SetString(PyExc_ValueError, "an address is a sockaddr_in or sockaddr_in6");
-        return 0;
-    }
+        !(size == sizeof(struct sockaddr_in6) && family == AF_INET6))
+        return refuse(PyExc_ValueError, "an address is a sockaddr_in or sockaddr_in6");
     log = PyTuple_GetItem(item, 5);
     *out = (Row){.protector = (Protector *)PyTuple_GetItem(item, 0),
                  .name = (unsigned char *)name,
                  .name_size = (socklen_t)size,
-                 .seq = (uint16_t)seq,
-                 .time = (uint32_t)time,
-                 .ssrc = (uint32_t)ssrc,
+                 .seq = (uint16_t)low[0],
+                 .time = (uint32_t)low[1],
+                 .ssrc = (uint32_t)low[2],
                  .log = log == Py_None ? NULL : log};
     return 1;
 }
 
 /* Take numbers from a log for `count` packets; they count as sent from here on. */
 static int take_numbers(Row *row, PyObject *count) {
-    uint64_t low;
-    PyObject *next;
+    PyObject *next = NULL;
     row->number = PyObject_GetAttr(row->log, name_next);
-    if (row->number == NULL || !low_bits(row->number, &low)) return 0;
-    row->low = (uint16_t)low;
-    next = PyNumber_Add(row->number, count);
-    if (next == NULL || PyObject_SetAttr(row->log, name_next, next) < 0) {
-        Py_XDECREF(next);
-        return 0;
-    }
-    Py_DECREF(next);
-    return 1;
+    if (row->number == NULL) return 0;
+    row->low = (uint16_t)PyLong_AsUnsignedLongLongMask(row->number);
+    if (!PyErr_Occurred()) next = PyNumber_Add(row->number, count);
+    int ok = next != NULL && PyObject_SetAttr(row->log, name_next, next) == 0;
+    Py_XDECREF(next);
+    return ok;
 }
 
 static int note_run(const Row *row, PyObject *packets) {
-    PyObject *runs = PyObject_GetAttr(row->log, name_runs), *at = PyFloat_FromDouble(row->at), *run = NULL, *done = NULL;
+    PyObject *runs = PyObject_GetAttr(row->log, name_runs), *at = PyFloat_FromDouble(row->at);
+    PyObject *run = NULL, *done = NULL;
     if (runs != NULL && at != NULL) run = PyTuple_Pack(3, row->number, at, packets);
     if (run != NULL) done = PyObject_CallMethodObjArgs(runs, name_append, run, NULL);
     Py_XDECREF(run);
@@ -524,18 +334,13 @@ static int note_run(const Row *row, PyObject *packets) {
 }
 
 static int is_free(const Protector *protector) {
-    if (protector->user == NULL) return 1;
-    PyErr_SetString(PyExc_RuntimeError, "the protector works for another thread");
-    return 0;
+    return protector->user == NULL ? 1 : refuse(PyExc_RuntimeError, "the protector works for another thread");
 }
 
 static int enter(Ring *self) {
-    if (self->busy || self->fd < 0) {
-        PyErr_SetString(PyExc_RuntimeError, self->busy ? "the ring works for another thread" : "the ring is closed");
-        return 0;
-    }
-    self->busy = 1;
-    return 1;
+    if (self->busy) return refuse(PyExc_RuntimeError, "the ring works for another thread");
+    if (self->fd < 0) return refuse(PyExc_RuntimeError, "the ring is closed");
+    return self->busy = 1;
 }
 
 static PyObject *ring_forward(Ring *self, PyObject *args) {
@@ -551,7 +356,7 @@ static PyObject *ring_forward(Ring *self, PyObject *args) {
     if (items == NULL) goto done;
     count = PyTuple_Size(packet_items);
     if (count > MAX_TOGETHER) {
-        PyErr_Format(PyExc_ValueError, "more than %d packets", MAX_TOGETHER);
+        refuse(PyExc_ValueError, "more packets than MAX_TOGETHER");
         goto done;
     }
     for (Py_ssize_t i = 0; i < count; i++)
@@ -576,7 +381,7 @@ static PyObject *ring_forward(Ring *self, PyObject *args) {
     Py_END_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < receivers; i++) {
         rows[i].protector->user = NULL;
-        if (rows[i].protector->closed) wipe(rows[i].protector);
+        if (rows[i].protector->closed) srtp_wipe(&rows[i].protector->srtp);
     }
     for (Py_ssize_t i = 0; i < receivers; i++)
         if (rows[i].log != NULL && !note_run(&rows[i], packets)) goto done;
@@ -622,49 +427,37 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSE
     Ring *self;
     if (!PyArg_ParseTuple(args, "ip:Ring", &fd, &segments)) return NULL;
     if (fd < 0) {
-        PyErr_SetString(PyExc_ValueError, "no socket");
+        refuse(PyExc_ValueError, "no socket");
         return NULL;
     }
     self = (Ring *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
-    if (self == NULL) return NULL;
-    self->fd = fd;
-    self->segments = (char)segments;
-    self->headers = calloc(MESSAGES, sizeof *self->headers);
-    self->parts = calloc(MESSAGES, sizeof *self->parts);
-    self->memory = malloc(MEMORY + SLACK);
-    if (self->headers == NULL || self->parts == NULL || self->memory == NULL) {
-        Py_DECREF(self);
-        return PyErr_NoMemory();
+    if (self != NULL) {
+        self->fd = fd;
+        self->segments = (char)segments;
     }
     return (PyObject *)self;
 }
 
-static void freed(PyObject *self) {
+static void free_object(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
 
-static void ring_dealloc(Ring *self) {
-    free(self->headers);
-    free(self->parts);
-    free(self->memory);
-    freed((PyObject *)self);
-}
-
 /* The protector, for Python ---------------------------------------------------------------------------------------- */
 
 static PyObject *protector_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named)) {
-    const char *profile;
+    const char *profile, *wrong;
     Py_buffer key;
     Protector *self;
     if (!PyArg_ParseTuple(args, "sy*:Protector", &profile, &key)) return NULL;
     self = (Protector *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
-    if (self != NULL && !set_keys(self, profile, key.buf, key.len)) {
-        Py_DECREF(self);
-        self = NULL;
-    }
+    wrong = self != NULL ? srtp_begin(&self->srtp, profile, key.buf, (size_t)key.len) : NULL;
     PyBuffer_Release(&key);
+    if (wrong != NULL) {
+        refuse(PyExc_ValueError, wrong);
+        Py_CLEAR(self);
+    }
     return (PyObject *)self;
 }
 
@@ -673,12 +466,10 @@ static PyObject *protector_protect(Protector *self, PyObject *args) {
     const char *packet;
     Py_ssize_t size;
     size_t done = 0;
-    if (!PyArg_ParseTuple(args, "y#:protect", &packet, &size)) return NULL;
-    if (!is_free(self)) return NULL;
-    if (self->cipher != NULL && size >= HEADER && size <= MAX_PACKET) {
+    if (!PyArg_ParseTuple(args, "y#:protect", &packet, &size) || !is_free(self)) return NULL;
+    if (size >= HEADER && size <= MAX_PACKET) {
         memcpy(work, packet, (size_t)size);
-        uint32_t ssrc = (uint32_t)work[8] << 24 | (uint32_t)work[9] << 16 | (uint32_t)work[10] << 8 | work[11];
-        done = protect_in(self, stream_of(self, ssrc), work, (size_t)size);
+        done = srtp_protect(&self->srtp, srtp_stream(&self->srtp, get32(work + 8)), work, (size_t)size);
     }
     if (done == 0) Py_RETURN_NONE;
     return PyBytes_FromStringAndSize((char *)work, (Py_ssize_t)done);
@@ -686,25 +477,20 @@ static PyObject *protector_protect(Protector *self, PyObject *args) {
 
 static PyObject *protector_remove_stream(Protector *self, PyObject *args) {
     unsigned int ssrc;
-    if (!PyArg_ParseTuple(args, "I:remove_stream", &ssrc)) return NULL;
-    if (!is_free(self)) return NULL;
-    for (Py_ssize_t i = 0; i < self->count; i++)
-        if (self->streams[i].ssrc == ssrc) {
-            self->streams[i] = self->streams[--self->count];
-            break;
-        }
+    if (!PyArg_ParseTuple(args, "I:remove_stream", &ssrc) || !is_free(self)) return NULL;
+    srtp_forget(&self->srtp, ssrc);
     Py_RETURN_NONE;
 }
 
 static PyObject *protector_close(Protector *self, PyObject *Py_UNUSED(none)) {
     self->closed = 1;
-    if (self->user == NULL) wipe(self);
+    if (self->user == NULL) srtp_wipe(&self->srtp);
     Py_RETURN_NONE;
 }
 
 static void protector_dealloc(Protector *self) {
-    wipe(self);
-    freed((PyObject *)self);
+    srtp_wipe(&self->srtp);
+    free_object((PyObject *)self);
 }
 
 /* The module ------------------------------------------------------------------------------------------------------- */
@@ -740,7 +526,7 @@ static PyMemberDef ring_members[] = {
     {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot ring_slots[] = {{Py_tp_new, (void *)ring_new},
-                                   {Py_tp_dealloc, (void *)ring_dealloc},
+                                   {Py_tp_dealloc, (void *)free_object},
                                    {Py_tp_methods, ring_methods},
                                    {Py_tp_members, ring_members},
                                    {0, NULL}};
@@ -748,7 +534,8 @@ static PyType_Slot ring_slots[] = {{Py_tp_new, (void *)ring_new},
 static PyType_Spec ring_spec = {"liveclass._fanout.Ring", sizeof(Ring), 0,
                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, ring_slots};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_fanout", "See _fanout.c.", -1, NULL, NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_fanout", .m_doc = "See _fanout.c.", .m_size = -1};
 
 PyMODINIT_FUNC PyInit__fanout(void) {
     PyObject *module = PyModule_Create(&definition), *ring = NULL;
