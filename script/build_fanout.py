@@ -21,10 +21,23 @@ MODULE = SOURCE.with_name("_fanout.abi3.so")
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wconversion")
 HARDENED = ("-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Wl,-z,relro,-z,now")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g", "-O1")
+TRACED = ("-fsanitize-coverage=trace-pc", str(ROOT / "tests" / "transport" / "trace.c"))
+"""Lets the fuzzer see which ways a program took; of the sanitized module alone."""
+
+PROBE = """
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
+#include <openssl/evp.h>
+const char *probe(void) { return OpenSSL_version(0); }
+"""
 
 
 class Missing(Exception):
     """It cannot be built here; says why, and what to do."""
+
+
+class Broken(Missing):
+    """All that it takes is here, and it does not compile: a mistake of ours, or a compiler that nobody tried."""
 
 
 def build(to: Path = MODULE, *, sanitized: bool = False, strict: bool = False) -> Path:
@@ -46,32 +59,54 @@ def build(to: Path = MODULE, *, sanitized: bool = False, strict: bool = False) -
     if not Path(headers, "Python.h").exists():
         raise Missing(f"Python's headers are not in {headers}. On Debian: sudo apt install python3-dev")
     compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
-    part = to.with_suffix(f".{os.getpid()}")
     more = [*(SANITIZED if sanitized else HARDENED), *(["-Werror"] if strict else [])]
-    command = [*compiler, *FLAGS, *more, f"-I{headers}", "-o", str(part), str(SOURCE), "-lcrypto"]
+    command = [*compiler, *FLAGS, *more, f"-I{headers}"]
+    part = to.with_suffix(f".{os.getpid()}")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(f"No C compiler ({error}). On Debian: sudo apt install gcc") from error
-    if done.returncode != 0:
+        complaint = _compile([*command, *(TRACED if sanitized else ()), str(SOURCE)], part)
+        if complaint:
+            lacks = _compile([*command, "-xc", "-"], part, PROBE)
+            if not lacks:
+                raise Broken(f"It does not compile here:\n{complaint}")
+            raise Missing(
+                f"A C compiler that finds libcrypto{' and its own sanitizers' if sanitized else ''} is missing. "
+                f"On Debian: sudo apt install gcc libssl-dev\n{lacks}"
+            )
+        part.replace(to)
+    finally:
         part.unlink(missing_ok=True)
-        hint = (
-            "\nOn Debian: sudo apt install libssl-dev" if "openssl/" in done.stderr or "-lcrypto" in done.stderr else ""
-        )
-        raise Missing(f"It does not compile here:\n{done.stderr.strip()}{hint}")
-    part.replace(to)
     return to
 
 
+def _compile(command: list[str], to: Path, source: str | None = None) -> str:
+    """What the compiler complained of; empty when it made the file.
+
+    Raises:
+        Missing: there is no compiler.
+    """
+    try:
+        done = subprocess.run(
+            [*command, "-o", str(to), "-lcrypto"],
+            input=source,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Missing(f"No C compiler ({error}). On Debian: sudo apt install gcc") from error
+    return (done.stderr.strip() or f"it ended with status {done.returncode}") if done.returncode else ""
+
+
 def main() -> int:
-    """0 built, 1 not; the reason on standard error."""
+    """0 built, 1 not, 2 not although all that it takes is here; the reason on standard error."""
     try:
         print(
             build(Path(sys.argv[2]) if len(sys.argv) > 2 else MODULE, sanitized="--sanitized" in sys.argv, strict=True)
         )
     except Missing as missing:
         print(missing, file=sys.stderr)
-        return 1
+        return 2 if isinstance(missing, Broken) else 1
     return 0
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import sysconfig
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,18 +19,14 @@ from pylibsrtp import Policy, Session
 
 from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, forward
 from liveclass.transport import native
-from liveclass.transport.batch import Batch, kernel_address
+from liveclass.transport.batch import kernel_address
 from liveclass.transport.srtp import _LIBSRTP_PROFILES, MAX_PACKET, SrtpSender
-from liveclass.transport.srtp_keys import PROFILES, SrtpKeys, SrtpProfile
+from liveclass.transport.srtp_keys import PROFILES, SrtpProfile
+from tests.transport.ways import Log, Way, keys_for, rtp
 
 pytestmark = pytest.mark.skipif(not native.built(), reason="the native fan-out was not built; see script/build-fanout")
 
 every_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: str(profile.name))
-
-
-def keys_for(profile: SrtpProfile, number: int = 0) -> SrtpKeys:
-    key = random.Random(number).randbytes(profile.key_length + profile.salt_length)
-    return SrtpKeys(profile, bytearray(key), bytearray(key))
 
 
 def stranger(profile: SrtpProfile, number: int = 0) -> Session:
@@ -42,55 +37,6 @@ def stranger(profile: SrtpProfile, number: int = 0) -> Session:
         srtp_profile=_LIBSRTP_PROFILES[profile.name],
     )
     return Session(policy)
-
-
-def rtp(payload: bytes, *, extension: bool = False) -> bytes:
-    head = bytes((0x90 if extension else 0x80, 96)) + bytes(10)
-    return head + (bytes((0xBE, 0xDE, 0, 1, 0x31, 0, 0, 0)) if extension else b"") + payload
-
-
-class Log:
-    """What a receiver's congestion control keeps."""
-
-    def __init__(self, first: int) -> None:
-        self.next = first
-        self.runs: deque[tuple[int, float, Any]] = deque()
-        self.past: deque[Any] = deque()
-
-
-class Way:
-    """One of the two paths, with a socket to send from and one to receive at."""
-
-    def __init__(
-        self, *, is_native: bool, segments: bool = True, family: socket.AddressFamily = socket.AF_INET
-    ) -> None:
-        host = "127.0.0.1" if family == socket.AF_INET else "::1"
-        self.native = is_native
-        self.sending = socket.socket(family, socket.SOCK_DGRAM)
-        self.receiving = socket.socket(family, socket.SOCK_DGRAM)
-        self.receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        for one in (self.sending, self.receiving):
-            one.bind((host, 0))
-            one.setblocking(False)
-        self.batch = Batch(self.sending)
-        self.batch.segments = self.batch.segments and segments
-        self.name = kernel_address(self.receiving.getsockname())
-
-    def sender(self, profile: SrtpProfile, number: int = 0) -> SrtpSender:
-        return SrtpSender(keys_for(profile, number), allow_repeat=True, native=self.native)
-
-    def got(self) -> list[bytes]:
-        out: list[bytes] = []
-        while True:
-            try:
-                out.append(self.receiving.recv(4096))
-            except BlockingIOError:
-                return out
-
-    def close(self) -> None:
-        self.batch.close()
-        self.sending.close()
-        self.receiving.close()
 
 
 @pytest.fixture
@@ -385,7 +331,8 @@ int sendmmsg(int fd, struct mmsghdr *all, unsigned count, int flags) {
 """
 
 FAULTY = """
-from tests.transport.test_native import PROFILES, Way, forward, rtp
+from tests.transport.test_native import PROFILES, forward
+from tests.transport.ways import Way, rtp
 way = Way(is_native=True)
 segments = way.batch.segments
 sender = way.sender(PROFILES[0])
