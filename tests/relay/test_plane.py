@@ -171,14 +171,18 @@ async def test_what_is_published_is_decoded_by_a_subscriber(natively: bool) -> N
     if natively and not native.built():
         pytest.skip("the native fan-out was not built; see script/build-fanout")
     heard = Heard()
-    async with plane_of(heard, native=natively) as (plane, endpoint):
+    async with plane_of(heard, native=natively) as (plane, _):
         teacher = await publish(plane)
         viewer, tracks = await subscribe(plane)
         try:
             assert abs(await loudest_hz(tracks["audio"]) - 1000) < 60
             assert len({await brightness(tracks["video"]) for _ in range(5)}) > 2
             assert heard.slots["c1"] == [("t1", "microphone"), ("t1", "camera")]
-            assert (endpoint.batch._ring is not None) == natively
+            figures = plane.stats()
+            assert figures["native_fanout"] == natively
+            assert (figures["native_datagrams_sent_total"] > 0) == natively
+            assert (figures["native_system_calls_total"] > 0) == natively
+            assert figures["native_datagrams_sent_total"] <= figures["datagrams_sent_total"]
             assert set(heard.sources["t1"]) == {"microphone", "camera"}
         finally:
             await asyncio.gather(teacher.close(), viewer.close())

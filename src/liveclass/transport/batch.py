@@ -116,6 +116,7 @@ class Batch:
         segments: whether runs may be made.
         waiting: who wants `flush` at the end of this wake-up.
         sent, octets: datagrams and bytes handed to the kernel.
+        native_sent: those of `sent` that were the native fan-out's.
         dropped: datagrams that it refused (full buffer, unreachable).
         leaves_at: what is put into the ring now does not leave before, on the monotonic clock: the begin of the present
             wake-up, then each time that the ring was emptied. A keyframe to a hundred receivers takes tens of
@@ -137,6 +138,7 @@ class Batch:
         "lengths",
         "messages",
         "names",
+        "native_sent",
         "octets",
         "pointers",
         "segments",
@@ -175,6 +177,7 @@ class Batch:
         self.segments = _library is not None and _can_segment(sock)
         self.waiting: list[Flushable] = []
         self.sent = 0
+        self.native_sent = 0
         self.octets = 0
         self.dropped = 0
         self.leaves_at = 0.0
@@ -206,11 +209,23 @@ class Batch:
         waits = ring.waiting
         sent, octets, dropped = ring.flush()
         self.sent += sent
+        self.native_sent += sent
         self.octets += octets
         self.dropped += dropped
         self.segments = ring.segments
         if waits:
             self.leaves_at = ring.leaves_at
+
+    def native_figures(self) -> dict[str, int]:
+        """Figures of the native fan-out by name, zeros where it has sent nothing."""
+        ring = self._ring
+        return {
+            "native_datagrams_sent_total": self.native_sent,
+            "native_system_calls_total": ring.calls if ring is not None else 0,
+            "native_partial_sends_total": ring.partial if ring is not None else 0,
+            "native_buffer_full_total": ring.full if ring is not None else 0,
+            "native_oversize_total": ring.oversize if ring is not None else 0,
+        }
 
     def flush(self) -> None:
         """Send what is in the ring. A refused datagram is dropped and counted; the others still go."""

@@ -20,6 +20,7 @@ from liveclass.transport.batch import Address, Batch
 from liveclass.transport.counters import Counters, Echoes
 from liveclass.transport.dtls import Identity
 from liveclass.transport.ice import answer_to_stranger, username_of
+from liveclass.transport.native import built
 from liveclass.transport.sdp import Offer
 from liveclass.transport.session import Handler, PeerSession
 from liveclass.transport.tcp import SCHEME, Listener, TcpPeers, listening
@@ -96,6 +97,11 @@ class Endpoint:
         self._takes_tcp = max_tcp_peers > 0
         self.tcp = TcpPeers(self._framed, self._settle, self._lost, time.monotonic, max_tcp_peers)
         self.tcp_ports: list[int] = []
+
+    @property
+    def is_native(self) -> bool:
+        """Whether what is sent to subscribers is the native fan-out's to protect and send."""
+        return self._native and built()
 
     async def open(self, host: str, port: int, *, listen_tcp: bool = True) -> None:
         """Bind the port and begin to read.
