@@ -118,6 +118,7 @@ def main() -> None:
     args = parser.parse_args()
     if not native.built():
         raise SystemExit("The native fan-out was not built here: script/build-fanout")
+    load_before = os.getloadavg()[0]
     print(f"{args.n} subscribers, {args.packets} packets of {args.bytes} bytes a wake-up; {native.path_in_use(True)}")
     print("us of processor time per packet and subscriber, loopback delivery included; medians of", args.rounds)
     print(f"{'':42}{'Python':>8}{'native':>8}{'ratio':>8}")
@@ -135,6 +136,7 @@ def main() -> None:
                 title = f"{profile.name.removeprefix('SRTP_')}, {'runs' if segments else 'one by one'}"
                 title += ", numbered" if numbered else ""
                 print(f"{title:42}{python:8.2f}{natively:8.2f}{python / natively:8.1f}", flush=True)
+    print(f"load of the machine {load_before:.1f} before, {os.getloadavg()[0]:.1f} after, {os.cpu_count()} processors")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 
