@@ -31,7 +31,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_collection_finish() -> None:
-    # The tests themselves are 200 MB that never go: to look through them all would stop a test's clock for most of a second.
+    # The tests themselves are 200 MB that never go: to look through all of them stops a test's clock for half a second.
     gc.collect()
     gc.freeze()
 

@@ -33,6 +33,7 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(PATIENCE_S + 30)
 def test_a_lesson_is_held_through_a_whole_fleet_and_nothing_stays_behind(tmp_path: Path) -> None:
     if absent := missing():

@@ -21,7 +21,7 @@ PINGS_PER_S = 15
 """Well below the setting `messages_per_s`."""
 
 PONG_S = 5.0
-MOST_SOCKETS = 60
+MOST_SOCKETS = 300
 """Tries to get sockets held by both nodes: which one takes a connection is chance."""
 
 SETTLE_S = 3.0
@@ -68,6 +68,7 @@ async def signalling(rooms: int, seconds: float) -> Signalling:
                         break
                     socket = await stack.enter_async_context(http.ws_connect(f"{server.url}/ws/{lesson.id}"))
                     sockets.setdefault(_holder(here, socket) == owner.pid, socket)
+                    # Whoever has just answered is busy, and the other one free to take the next.
                     hello = {"token": lesson.classroom_token, "identity": f"{500 + number:032x}", "name": "Class"}
                     await socket.send_json({"type": "hello", **hello})
                 if len(sockets) < 2:

@@ -48,6 +48,7 @@ def test_the_label_is_the_adapters_unless_given() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_lesson_with_two_subscribers_loses_nothing() -> None:
     # the clip has a keyframe every 2 s, and a picture begins with one: by then both subscribers see it
     options = "-n 2 --seconds 1 --settle 2.5 --once"

@@ -10,7 +10,7 @@ from bench.fleet.site import Row, table
 from bench.fleet.wear import slope, soak
 from bench.fleet.workers import Carried, Workers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 LEFT = 2
 """Descriptors, tasks and threads more than before that are no leak."""

@@ -16,7 +16,7 @@ TOKEN = "figures-for-tests"  # noqa: S105
 SETTINGS = {"max_sessions": "30", "cascade_share": "0.2", "lease_s": "2", "metrics_token": TOKEN}
 """Six sessions, the volunteer's among them, until a worker's lesson goes elsewhere."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

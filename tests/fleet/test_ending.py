@@ -12,7 +12,7 @@ import pytest
 from tests.fleet.machine import Machine
 from tests.fleet.people import lesson_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 AT_ONCE_S = 5.0
 ECHO_S = 2.0

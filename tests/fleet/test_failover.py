@@ -24,7 +24,7 @@ ROOMS = 3
 BACK_S = 5.0
 LEASE_S = 3.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Bad links, seen from the server: what pages are told of rungs, layers and the recording, and that media and socket
 live and die each by itself."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,51 @@ async def test_a_page_may_subscribe_before_its_socket_is_open_and_is_the_same_pa
     assert (
         await stage.client.delete(answered.headers["Location"], headers=bearer(room.welcome["media_token"]))
     ).status == 200
+
+
+async def opening(stage: Stage, ceiling: str) -> tuple[dict[str, Any], str]:
+    """A page that still loads has subscribed; returns the lesson, and who it is."""
+    lesson = await stage.lesson()
+    headers = {"Liveclass-Identity": f"{5:032x}", "Liveclass-Ceiling": ceiling}
+    answered = await stage.post(lesson["whep_url"], lesson["classroom_token"], **headers)
+    assert answered.status == 201
+    (session,) = stage.media.sessions.values()
+    return lesson, session.person.participant
+
+
+async def test_a_page_that_still_loads_is_sent_no_picture_until_it_says_so(stage: Stage) -> None:
+    lesson, who = await opening(stage, "sound")
+    assert stage.media.watching == [(lesson["id"], who, True, "sound")]
+    room = await stage.enter(lesson["id"], lesson["classroom_token"], 5)
+    await room.say("watch", live=True, ceiling="sound")
+    await room.say("watch", live=True, ceiling="full")
+    await room.say("ping", n=1)
+    await room.until("pong")
+    wishes = [ceiling for _, _, _, ceiling in stage.media.watching]
+    assert wishes == ["sound", "full", "sound", "full"]
+
+
+async def test_where_its_socket_never_comes_the_picture_does(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liveclass.server.whip.OPENING_S", 0.05)
+    lesson, who = await opening(stage, "sound")
+    await asyncio.sleep(0.2)
+    assert stage.media.watching[1:] == [(lesson["id"], who, True, "full")]
+
+
+async def test_what_a_page_said_itself_outlasts_its_opening(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liveclass.server.whip.OPENING_S", 0.2)
+    lesson, _ = await opening(stage, "sound")
+    room = await stage.enter(lesson["id"], lesson["classroom_token"], 5)
+    await room.say("watch", live=True, ceiling="sound")
+    await asyncio.sleep(0.4)
+    assert stage.media.watching[-1][3] == "sound"
+
+
+async def test_a_ceiling_that_is_none_is_refused_and_opens_nothing(stage: Stage) -> None:
+    lesson = await stage.lesson()
+    response = await stage.post(lesson["whep_url"], lesson["classroom_token"], **{"Liveclass-Ceiling": "best"})
+    assert (response.status, (await response.json())["error"]["code"]) == (400, "ceiling_invalid")
+    assert stage.media.sessions == {}
 
 
 @pytest.mark.parametrize("identity", ["", "x", "A" * 32, "0" * 31, "0" * 33, "../" * 11])

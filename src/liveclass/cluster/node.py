@@ -142,8 +142,8 @@ class Node:
             log.info("left_without_a_word")
 
     async def _stop_tasks(self) -> None:
-        """A cancellation may be lost in the depths of a client that deals with a broken connection at that moment: so it
-        is said again, and what still runs then is left behind rather than waited for."""
+        """A cancellation may be lost in the depths of a client that deals with a broken connection at that moment: so
+        it is said again, and what still runs then is left behind rather than waited for."""
         for _ in range(STOPS):
             running = [task for task in self._tasks if not task.done()]
             for task in running:

@@ -4,16 +4,18 @@ Knows HTTP and who may publish; what an offer says is the media plane's business
 ICE-lite and has all its candidates when it answers.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from aiohttp import web
 
 from liveclass.errors import PeerError
-from liveclass.lesson.members import Member, participant_id
-from liveclass.lesson.messages import Role
+from liveclass.lesson.links import watch
+from liveclass.lesson.members import EVERYTHING, Member, participant_id
+from liveclass.lesson.messages import Role, Rung, Watch
 from liveclass.lesson.state import not_called
 from liveclass.relay.ports import Answer, Direction
 from liveclass.server.auth import Access, Caller
@@ -39,6 +41,13 @@ goes on where it was: same place on the stage, same track of the recording."""
 
 IDENTITY = "Liveclass-Identity"
 """Header of a page that subscribes while its socket is still on the way: the identity that its `Hello` brings."""
+
+CEILING = "Liveclass-Ceiling"
+"""Header of a page that still loads: the best rung that it wants until its `Watch` says otherwise. On a thin link the
+picture would take from the rest of the page what that needs to be seen at all."""
+
+OPENING_S = 8.0
+"""How long that holds for a page whose socket does not come: media must not depend on it."""
 
 OWNER = "Liveclass-Owner"
 """Header of an answer: the process that has the session, as `Welcome.owner`."""
@@ -174,6 +183,7 @@ class MediaSessions:
         offer = _text(await body(request, self._max_sdp_bytes, SDP, gzip=True))
         held = await self._lessons.get(request.match_info["lesson"])
         access = _as_page(request, held.id, direction)
+        ceiling = _ceiling(request)
         address = self._proxies.client(request)
         # What was checked still holds when it is done: nothing waits from here to the end but for another node, and
         # then it is checked once more.
@@ -195,6 +205,8 @@ class MediaSessions:
             if held.lesson.revoked_ms != revoked:
                 raise PeerError("This link has been withdrawn.", status=401, code="token_revoked")
             self._lessons.media_accepted(held, member, direction, answer.session, record, address)
+            if ceiling != "full" and direction == "subscribe":
+                self._open_gently(held, member, Watch(ceiling=ceiling))
             if starting:
                 self._lessons.start_lesson(held)
         except PeerError:
@@ -212,6 +224,16 @@ class MediaSessions:
                 OWNER: held.owner,
             },
         )
+
+    def _open_gently(self, held: Held, member: Member, wish: Watch) -> None:
+        self._lessons.apply(held, watch(member, wish))
+
+        def lift() -> None:
+            # Whatever the page has said since is a wish of its own, and another object.
+            if member.watching is wish:
+                self._lessons.apply(held, watch(member, EVERYTHING))
+
+        asyncio.get_running_loop().call_later(OPENING_S, lift)
 
     def _member(self, held: Held, access: Access, direction: Direction, address: str) -> Member:
         """Whom the request speaks for: the page of its media token, or someone with the plain link."""
@@ -319,6 +341,14 @@ def _as_page(request: web.Request, lesson_id: str, direction: Direction) -> Acce
     return Access(access.caller, participant_id(lesson_id, role, identity))
 
 
+def _ceiling(request: web.Request) -> Rung:
+    """Raises PeerError 400 `ceiling_invalid`."""
+    ceiling = request.headers.get(CEILING, "full")
+    if ceiling not in get_args(Rung):
+        raise PeerError("The ceiling is not a rung of the ladder.", code="ceiling_invalid")
+    return ceiling  # type: ignore[return-value]
+
+
 async def _endpoint_options(_request: web.Request) -> web.StreamResponse:
     return _options("POST, OPTIONS", {"Accept-Post": SDP})
 
@@ -334,7 +364,9 @@ def _options(methods: str, headers: dict[str, str]) -> web.Response:
             **headers,
             "Allow": methods,
             "Access-Control-Allow-Methods": methods,
-            "Access-Control-Allow-Headers": f"Authorization, Content-Encoding, Content-Type, If-Match, {IDENTITY}",
+            "Access-Control-Allow-Headers": (
+                f"Authorization, Content-Encoding, Content-Type, If-Match, {IDENTITY}, {CEILING}"
+            ),
             "Access-Control-Max-Age": str(PREFLIGHT_S),
         },
     )

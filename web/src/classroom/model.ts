@@ -2,7 +2,7 @@
  * signals; it draws nothing itself. */
 
 import { computed, effect, signal } from "@preact/signals";
-import type { Receiving } from "../generated/messages";
+import type { ClientMessage, Receiving } from "../generated/messages";
 import type { PageLink } from "../lib/api";
 import { Capture, permission } from "../lib/capture";
 import { askForBoth, canCapture, CLASSROOM_PICTURE, type DeviceList, listDevices, NO_DEVICES } from "../lib/devices";
@@ -74,6 +74,11 @@ export class ClassroomModel {
   );
   /** The rest of the page is still to come: the picture, which would fight with it for a thin link, waits. */
   private readonly furnishing = signal(true);
+  /** What of the live media is wanted. */
+  private readonly wish = computed((): ClientMessage => {
+    const ceiling = this.hearing.soundOnly.value || this.furnishing.value ? "sound" : this.meter.ceiling.value;
+    return { type: "watch", live: this.hearing.watchLive.value, ceiling };
+  });
   /** The sound is on its way: what the page opens without may follow it. */
   readonly mediaHere = computed(() => this.hearing.begun.value || this.page.subscriber.session.phase.value === "up");
   readonly mediaLost = computed(() => this.page.subscriber.session.phase.value !== "up");
@@ -240,11 +245,11 @@ export class ClassroomModel {
       const timer = setTimeout(() => (this.furnishing.value = false), FURNISH_MS);
       return () => clearTimeout(timer);
     });
-    // Each greeting sets it back to everything, so it is said again after each.
+    // Each greeting sets it back to everything, so it is said with each as well.
+    page.signalling.wish = () => this.wish.peek();
     effect(() => {
-      const live = this.hearing.watchLive.value;
-      const ceiling = this.hearing.soundOnly.value || this.furnishing.value ? "sound" : this.meter.ceiling.value;
-      if (page.signalling.phase.value === "ready") page.signalling.send({ type: "watch", live, ceiling });
+      const wish = this.wish.value;
+      if (page.signalling.phase.value === "ready") page.signalling.send(wish);
     });
     effect(() => publisher.setTrack("microphone", this.microphone.track.value));
     effect(() => publisher.setTrack("camera", this.camera.track.value));

@@ -29,13 +29,18 @@ export function headStart(link: PageLink, role: Role): void {
   try {
     const pc = connection(access?.iceServers ?? []);
     addSeats(pc);
-    const answered = opened(pc, watchingDoor(access, link.lesson, role, link.token));
+    const answered = opened(pc, gently(watchingDoor(access, link.lesson, role, link.token)));
     // Whoever takes it hears of the failure; nobody takes it on a page that shows a message instead.
     answered.catch(() => undefined);
     begun = { pc, answered };
   } catch {
     // A browser without WebRTC; the page says so.
   }
+}
+
+/** No picture while the page itself is on its way: a thin link has no room for both. The page says when it is here. */
+function gently(door: Door): Door {
+  return { ...door, headers: { ...door.headers, "Liveclass-Ceiling": "sound" } };
 }
 
 async function opened(pc: RTCPeerConnection, door: Door): Promise<Answered> {

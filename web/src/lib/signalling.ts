@@ -52,6 +52,9 @@ export class Signalling {
   /** The time line's clock, as well as it is known; the page's own is `performance.now()`. */
   clock: ServerClock = UNKNOWN;
 
+  /** What the page wants, said in one breath with each greeting, which sets it back. */
+  wish: (() => ClientMessage) | null = null;
+
   private readonly pinged = new Map<number, number>();
   private socket: WebSocket | null = null;
   private timer = 0;
@@ -145,6 +148,7 @@ export class Signalling {
           language: language.peek(),
           version: PROTOCOL_VERSION,
         });
+        if (this.wish !== null) this.write(this.wish());
         break;
       case "ping":
         this.ask();
