@@ -2,6 +2,7 @@
 
     python -m bench.native                # 100 subscribers, runs of 4 packets of 1,100 bytes, medians of 5
     python -m bench.native -n 400 --packets 1
+    python -m bench.native --whole               # runs are cut by nobody, as where the network card does it
 
 Knows the fan-out's function alone: no server, no publisher; a socket of this process takes the datagrams over loopback
 and lets most of them fall. What is measured is `forward` and `flush`: everything from the table to the kernel.
@@ -22,6 +23,7 @@ from liveclass.transport.batch import Batch, kernel_address
 from liveclass.transport.srtp import SrtpSender
 from liveclass.transport.srtp_keys import PROFILES, SrtpKeys, SrtpProfile
 
+SOL_UDP, UDP_GRO = 17, 104
 ROUNDS = 5
 SECONDS = 0.6
 """Of processor time in each measurement."""
@@ -39,8 +41,12 @@ class Log:
 class Table:
     """`count` subscribers on one path, all at one address."""
 
-    def __init__(self, profile: SrtpProfile, count: int, *, is_native: bool, segments: bool, numbered: bool) -> None:
+    def __init__(
+        self, profile: SrtpProfile, count: int, *, is_native: bool, segments: bool, numbered: bool, whole: bool
+    ) -> None:
         self.sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if whole:
+            self.sink.setsockopt(SOL_UDP, UDP_GRO, 1)
         self.sink.bind(("127.0.0.1", 0))
         self.sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sending.setblocking(False)
@@ -86,7 +92,7 @@ def measure(
     args: argparse.Namespace, profile: SrtpProfile, *, is_native: bool, segments: bool, numbered: bool
 ) -> float:
     """One measurement of one path."""
-    table = Table(profile, args.n, is_native=is_native, segments=segments, numbered=numbered)
+    table = Table(profile, args.n, is_native=is_native, segments=segments, numbered=numbered, whole=args.whole)
     head = bytes((0x90, 96)) + bytes(10) + bytes((0xBE, 0xDE, 0, 1, 0x31, 0, 0, 0))
     packet = head + os.urandom(args.bytes - len(head))
 
@@ -113,6 +119,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=100, help="subscribers")
     parser.add_argument("--packets", type=int, default=4, help="packets of one wake-up (at most 16)")
     parser.add_argument("--bytes", type=int, default=1100, help="of a packet")
+    parser.add_argument("--whole", action="store_true", help="the socket takes runs whole (UDP_GRO): none is cut here")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of processor time in each measurement")
     args = parser.parse_args()
