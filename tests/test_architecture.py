@@ -100,7 +100,7 @@ LINE_LIMIT = 700
 """Longer files hide what they are for; the house rule is 400, this is where it ends."""
 
 CODE_FOLDERS = ("src/liveclass", "tests", "bench", "script", "web/src", "web/test", "web/dev", "web/scripts")
-CODE_SUFFIXES = frozenset({".py", ".ts", ".tsx", ".css", ".mjs", ".js", ".sh", ""})
+CODE_SUFFIXES = frozenset({".py", ".c", ".h", ".ts", ".tsx", ".css", ".mjs", ".js", ".sh", ""})
 GENERATED = ("web/src/generated/", "src/liveclass/web/")
 
 

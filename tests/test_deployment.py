@@ -299,6 +299,16 @@ def test_the_image_is_small_pinned_and_runs_as_nobody_in_particular() -> None:
     assert "-c requirements.lock" in build
 
 
+def test_the_image_has_the_native_fan_out_or_is_not_built() -> None:
+    _, first, _ = stages()
+    runs = " ".join(rest for word, rest in first if word == "RUN")
+    for needed in ("gcc", "libc6-dev", "libssl-dev", "cp311-abi3", "import liveclass._fanout"):
+        assert needed in runs
+    copied = " ".join(rest for word, rest in first if word == "COPY")
+    assert "script/build_fanout.py" in copied
+    assert "LIVECLASS_SKIP_NATIVE" not in runs
+
+
 def test_every_command_is_one_that_the_program_has() -> None:
     entry = json.loads(next(rest for word, rest in dockerfile() if word == "ENTRYPOINT"))
     command = json.loads(next(rest for word, rest in dockerfile() if word == "CMD"))

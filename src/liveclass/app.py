@@ -52,6 +52,7 @@ from liveclass.server.listen import SharedPort, media_port
 from liveclass.server.turn import ice_servers
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
+from liveclass.transport.native import path_in_use
 from liveclass.transport.tcp import listening
 
 log = logging.getLogger(__name__)
@@ -144,6 +145,7 @@ async def serve(
             max_sessions=settings.max_sessions,
             public=items(settings.public_address),
             max_tcp_peers=settings.max_tcp_peers if settings.media_tcp else 0,
+            native=settings.native_fanout,
         )
         # Where pages and media share the number, the pages' port takes the connections of both.
         shared_number = settings.port != 0 and settings.port == settings.udp_port
@@ -240,7 +242,8 @@ async def serve(
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         running = Running(_url(settings, shared), endpoint.port, settings, catalogue)
-        log.info("listening url=%s udp_port=%s", running.url, running.udp_port)
+        fan_out = path_in_use(settings.native_fanout)
+        log.info('listening url=%s udp_port=%s fan_out="%s"', running.url, running.udp_port, fan_out)
         if ready is not None:
             await ready(running)
         await stop.wait()

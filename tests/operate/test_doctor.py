@@ -17,6 +17,7 @@ from liveclass.config import Settings
 from liveclass.operate import doctor, doctor_media
 from liveclass.operate.certificates import self_signed
 from liveclass.operate.finding import Finding
+from liveclass.transport import native
 from tests.operate.fakes import Answer, http_server, stun_port
 
 
@@ -217,3 +218,12 @@ def test_small_socket_buffers_are_told(tmp_path: Path, monkeypatch: pytest.Monke
     assert "sysctl -w net.core.wmem_max=" in findings[0].advice
     monkeypatch.setattr(doctor, "KERNEL_LIMITS", tmp_path / "none")
     assert list(doctor.check_limits()) == []
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_the_way_to_many_classrooms_is_named(wanted: bool, is_built: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "MODULE", SimpleNamespace(LIBCRYPTO="OpenSSL 3") if is_built else None)
+    found = doctor.check_fanout(Settings(native_fanout=wanted))
+    assert (found.check, found.level) == ("fan-out", "ok")
+    assert found.message.startswith("native" if wanted and is_built else "Python")

@@ -327,7 +327,7 @@ def test_after_kill_nine_the_lesson_plays_up_to_the_last_fragment(tmp_path: Path
             [sys.executable, "-m", "tests.recording.victim", str(lesson)],
             stdout=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
-            env={**os.environ, "PYTHONPATH": "src"},
+            env={**os.environ, "PYTHONPATH": f"src{os.pathsep}."},
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"recording\n"

@@ -20,6 +20,7 @@ from liveclass.relay.source import SourceHandle, SourceInfo, SourceKind
 from liveclass.relay.speakers import UNTOLD_DB
 from liveclass.relay.subscriber import Subscriber
 from liveclass.rtp.twcc import TransportFeedbackBuilder
+from liveclass.transport import native
 from liveclass.transport.dtls import Identity
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.sdp import EXT_AUDIO_LEVEL
@@ -106,6 +107,7 @@ async def plane_of(heard: Heard, **changes: float) -> AsyncIterator[tuple[Plane,
         timeout_s=changes.get("timeout_s", 30.0),
         max_sessions=int(changes.get("max_sessions", 100)),
         public=["127.0.0.1"],
+        native=bool(changes.get("native", False)),
     )
     await endpoint.open("127.0.0.1", 0)
     plane = Plane(endpoint, heard, PlaneOptions())
@@ -164,15 +166,23 @@ async def brightness(track: MediaStreamTrack) -> int:
     return int(frame.to_ndarray().mean()) if isinstance(frame, av.VideoFrame) else -1
 
 
-async def test_what_is_published_is_decoded_by_a_subscriber() -> None:
+@pytest.mark.parametrize("natively", [False, True], ids=["in Python", "natively"])
+async def test_what_is_published_is_decoded_by_a_subscriber(natively: bool) -> None:
+    if natively and not native.built():
+        pytest.skip("the native fan-out was not built; see script/build-fanout")
     heard = Heard()
-    async with plane_of(heard) as (plane, _):
+    async with plane_of(heard, native=natively) as (plane, _):
         teacher = await publish(plane)
         viewer, tracks = await subscribe(plane)
         try:
             assert abs(await loudest_hz(tracks["audio"]) - 1000) < 60
             assert len({await brightness(tracks["video"]) for _ in range(5)}) > 2
             assert heard.slots["c1"] == [("t1", "microphone"), ("t1", "camera")]
+            figures = plane.stats()
+            assert figures["native_fanout"] == natively
+            assert (figures["native_datagrams_sent_total"] > 0) == natively
+            assert (figures["native_system_calls_total"] > 0) == natively
+            assert figures["native_datagrams_sent_total"] <= figures["datagrams_sent_total"]
             assert set(heard.sources["t1"]) == {"microphone", "camera"}
         finally:
             await asyncio.gather(teacher.close(), viewer.close())

@@ -128,7 +128,7 @@ class Scene:
             teaches=teaches,
         )
         receiver = SimpleNamespace(unprotect_rtcp=lambda datagram: datagram)
-        keys = SimpleNamespace(context=self)
+        keys = SimpleNamespace(handle=self)
         peer = SimpleNamespace(id=participant, sender=keys, receiver=receiver, heard=0.0, name=b"x", protect=None)
         viewer.session = cast("PeerSession", peer)
         viewer.connected(self.now)

@@ -59,7 +59,7 @@ def tapped(monkeypatch: pytest.MonkeyPatch) -> Ether:
 
 def voice(log: SendLog) -> Slot:
     carrier = Carrier(cast("Endpoint", SimpleNamespace(batch=None)), 3, log)
-    carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(context=object()), name=b"address")))
+    carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(handle=object()), name=b"address")))
     return Slot("0", "audio", [OfferedCodec(111, OPUS, frozenset(), None, "")], carrier, red_type=63)
 
 

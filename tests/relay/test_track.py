@@ -79,7 +79,7 @@ def make_track(codec: Codec = VP8, kind: SourceKind = "camera", layer: Layer = "
 def make_carrier(log: Log | None = None) -> Carrier:
     """A way to a subscriber that is ready; an exact repetition goes to the wire like any other packet."""
     carrier = Carrier(cast("Endpoint", SimpleNamespace(batch=None)), 3 if log is not None else 0, log)
-    carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(context=object()), name=b"address")))
+    carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(handle=object()), name=b"address")))
     return carrier
 
 

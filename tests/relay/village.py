@@ -127,7 +127,7 @@ class Classroom:
         self.control = Controller(start_bps=self.start_bps)
         self.carrier = Carrier(cast("Endpoint", SimpleNamespace(batch=None)), 3, self.control.log)
         name = f"village {self.number}".encode()
-        self.carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(context=self), name=name)))
+        self.carrier.reach(cast("PeerSession", SimpleNamespace(sender=SimpleNamespace(handle=self), name=name)))
         opus = OfferedCodec(111, OPUS, frozenset(), None, "")
         self.voice = Slot("0", "audio", [opus], self.carrier, red_type=63)
         self.picture = Slot("1", "video", [OfferedCodec(100, VP8, frozenset(), 101, "")], self.carrier)

@@ -11,6 +11,7 @@ import pytest
 
 from liveclass.relay.plane import Plane
 from liveclass.relay.totals import TOTALS, rungs
+from liveclass.transport.batch import Batch
 from tests.server.conftest import Live
 from tests.server.stage import PATIENCE_S, Stage, bearer, build
 
@@ -149,7 +150,7 @@ async def test_every_figure_is_described(stage: Stage) -> None:
 
 
 def test_every_figure_of_the_media_plane_is_described() -> None:
-    sources = "".join(inspect.getsource(one) for one in (Plane.stats, rungs))
+    sources = "".join(inspect.getsource(one) for one in (Plane.stats, Batch.native_figures, rungs))
     names = {*TOTALS, *re.findall(r'(?:"(\w+)":)', sources), *re.findall(r'\["(\w+)"\]', sources)} - {"malformed"}
     described = (DOCS / "metrics.md").read_text("utf-8")
     assert len(names) > 10

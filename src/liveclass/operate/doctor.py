@@ -29,6 +29,7 @@ from liveclass.operate.doctor_peer import check_peer_turn, read_peer
 from liveclass.operate.finding import Finding
 from liveclass.operate.probe import binding_request, mapped_address
 from liveclass.transport.addresses import own_addresses
+from liveclass.transport.native import built, path_in_use
 
 # Sound and picture of one lesson at 1 Mbit/s, for an hour.
 LESSON_HOUR_BYTES = 450_000_000
@@ -72,6 +73,7 @@ def examine(settings: Settings, *, peer_url: str = "") -> Iterator[Finding]:
         )
     yield from check_turn(settings, told)
     yield from check_limits()
+    yield check_fanout(settings)
     yield from check_materials(settings)
     if peer_url:
         yield from check_peer(settings, peer_url)
@@ -279,6 +281,14 @@ def check_limits() -> Iterator[Finding]:
             )
         else:
             yield Finding("socket buffers", "ok", f"net.core.{direction} is {granted}")
+
+
+def check_fanout(settings: Settings) -> Finding:
+    """Which way packets take to many classrooms: the native module carries more, nothing else differs."""
+    line = path_in_use(settings.native_fanout)
+    if built() or not settings.native_fanout:
+        return Finding("fan-out", "ok", line)
+    return Finding("fan-out", "ok", f"{line}; for many classrooms see docs/operate.md, The native fan-out")
 
 
 def check_peer(settings: Settings, peer_text: str) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ class Carrier:
     def reach(self, session: PeerSession) -> None:
         """Keys or address are new."""
         self._session = session
-        self._handle = session.sender.context if session.sender is not None else None
+        self._handle = session.sender.handle if session.sender is not None else None
         self._name = session.name
 
     def close(self) -> None:

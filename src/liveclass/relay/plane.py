@@ -597,6 +597,8 @@ class Plane:
             "tcp_peers_refused_total": tcp.counters.refused,
             "tcp_datagrams_dropped_total": tcp.counters.dropped,
             "datagrams_send_dropped_total": batch.dropped,
+            "native_fanout": int(self._endpoint.is_native),
+            **batch.native_figures(),
             "datagrams_stranger_total": counters.strangers,
             "datagrams_empty_total": counters.empty,
             "datagrams_malformed_total": counters.malformed + int(out.pop("malformed")),

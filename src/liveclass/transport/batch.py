@@ -1,5 +1,6 @@
 """Many datagrams in one system call: a ring of send buffers, `sendmmsg`, and runs of datagrams to one peer as one
-message (UDP segmentation offload); with plain `sendto` where the system has neither.
+message (UDP segmentation offload); with plain `sendto` where the system has neither. The native fan-out has a ring of
+its own (`_fanout.c`), which is filled and emptied through here as well.
 
 Knows addresses and bytes; refuses to know what is in them. One `Batch` belongs to one socket and one thread.
 """
@@ -10,9 +11,12 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from cffi import FFI
+
+from liveclass.transport.native import MODULE
 
 SLOTS = 64
 """Datagrams in the ring: 128 KB of buffers; longer rings were not faster."""
@@ -112,6 +116,7 @@ class Batch:
         segments: whether runs may be made.
         waiting: who wants `flush` at the end of this wake-up.
         sent, octets: datagrams and bytes handed to the kernel.
+        native_sent: those of `sent` that were the native fan-out's.
         dropped: datagrams that it refused (full buffer, unreachable).
         leaves_at: what is put into the ring now does not leave before, on the monotonic clock: the begin of the present
             wake-up, then each time that the ring was emptied. A keyframe to a hundred receivers takes tens of
@@ -123,6 +128,7 @@ class Batch:
         "_headers",
         "_memory",
         "_name_memory",
+        "_ring",
         "_socket",
         "_vectors",
         "count",
@@ -132,6 +138,7 @@ class Batch:
         "lengths",
         "messages",
         "names",
+        "native_sent",
         "octets",
         "pointers",
         "segments",
@@ -144,6 +151,7 @@ class Batch:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._ring: Any = None
         name_size = 16 if sock.family == socket.AF_INET else 28
         self._memory = _ffi.new("char[]", SLOTS * SLOT_BYTES)
         self._name_memory = _ffi.new("char[]", SLOTS * NAME_BYTES)
@@ -169,6 +177,7 @@ class Batch:
         self.segments = _library is not None and _can_segment(sock)
         self.waiting: list[Flushable] = []
         self.sent = 0
+        self.native_sent = 0
         self.octets = 0
         self.dropped = 0
         self.leaves_at = 0.0
@@ -182,8 +191,46 @@ class Batch:
             one.flush()
         self.flush()
 
+    def forward(self, packets: Sequence[Any], entries: Sequence[Any], now: float) -> int:
+        """`relay.fanout.forward` for receivers whose keys the native module has.
+
+        Raises:
+            TypeError, ValueError: see the contract in `_fanout.c`.
+        """
+        ring = self._ring
+        if ring is None:
+            ring = self._ring = MODULE.Ring(self._socket.fileno(), self.segments)
+        failed: int = ring.forward(packets, entries, now)
+        self.leaves_at = max(self.leaves_at, ring.leaves_at)
+        return failed
+
+    def _flush_native(self) -> None:
+        ring = self._ring
+        waits = ring.waiting
+        sent, octets, dropped = ring.flush()
+        self.sent += sent
+        self.native_sent += sent
+        self.octets += octets
+        self.dropped += dropped
+        self.segments = ring.segments
+        if waits:
+            self.leaves_at = ring.leaves_at
+
+    def native_figures(self) -> dict[str, int]:
+        """Figures of the native fan-out by name, zeros where it has sent nothing."""
+        ring = self._ring
+        return {
+            "native_datagrams_sent_total": self.native_sent,
+            "native_system_calls_total": ring.calls if ring is not None else 0,
+            "native_partial_sends_total": ring.partial if ring is not None else 0,
+            "native_buffer_full_total": ring.full if ring is not None else 0,
+            "native_oversize_total": ring.oversize if ring is not None else 0,
+        }
+
     def flush(self) -> None:
         """Send what is in the ring. A refused datagram is dropped and counted; the others still go."""
+        if self._ring is not None:
+            self._flush_native()
         messages, self.messages, self.count = self.messages, 0, 0
         if not messages:
             return
@@ -235,6 +282,9 @@ class Batch:
         """Let go of the buffers; the socket stays open."""
         self.count = self.messages = 0
         self.waiting.clear()
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
         for view in (self.view, self.names, self.lengths, self.headers, self.sizes):
             with contextlib.suppress(BufferError):
                 view.release()

@@ -20,6 +20,7 @@ from liveclass.transport.batch import Address, Batch
 from liveclass.transport.counters import Counters, Echoes
 from liveclass.transport.dtls import Identity
 from liveclass.transport.ice import answer_to_stranger, username_of
+from liveclass.transport.native import built
 from liveclass.transport.sdp import Offer
 from liveclass.transport.session import Handler, PeerSession
 from liveclass.transport.tcp import SCHEME, Listener, TcpPeers, listening
@@ -58,6 +59,7 @@ class Endpoint:
         max_sessions: sessions at a time; one more is refused with status 503.
         public: addresses that browsers are told; empty: this machine's own.
         max_tcp_peers: TCP connections for media at a time; 0: media over UDP alone.
+        native: send by the native fan-out, where that was built.
 
     Attributes:
         tcp: the connections for media; `tcp.adopt` takes further ones, from another listening port.
@@ -72,12 +74,14 @@ class Endpoint:
         max_sessions: int,
         public: Sequence[str] = (),
         max_tcp_peers: int = 0,
+        native: bool = False,
     ) -> None:
         self.identity = identity
         self.counters = Counters()
         self.port = 0
         self._timeout_s = timeout_s
         self._max_sessions = max_sessions
+        self._native = native
         self._public = list(public)
         self._host = ""
         self._by_ufrag: dict[str, PeerSession] = {}
@@ -93,6 +97,11 @@ class Endpoint:
         self._takes_tcp = max_tcp_peers > 0
         self.tcp = TcpPeers(self._framed, self._settle, self._lost, time.monotonic, max_tcp_peers)
         self.tcp_ports: list[int] = []
+
+    @property
+    def is_native(self) -> bool:
+        """Whether what is sent to subscribers is the native fan-out's to protect and send."""
+        return self._native and built()
 
     async def open(self, host: str, port: int, *, listen_tcp: bool = True) -> None:
         """Bind the port and begin to read.
@@ -190,7 +199,7 @@ class Endpoint:
         """
         if len(self.sessions) >= self._max_sessions:
             raise PeerError("The server is full. Please try again in a moment.", status=503, code="server_full")
-        session = PeerSession(secrets.token_urlsafe(16), self.identity, offer, handler, now)
+        session = PeerSession(secrets.token_urlsafe(16), self.identity, offer, handler, now, native=self._native)
         self.sessions[session.id] = session
         self._handshaking[session.id] = session
         for ufrag in session.ufrags:

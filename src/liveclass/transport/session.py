@@ -59,6 +59,7 @@ class PeerSession:
     Args:
         session: the unguessable id that names it to those above.
         offer: what the peer offered; its candidates are never used.
+        native: what is sent is the native fan-out's to protect, where that was built.
 
     Attributes:
         address: where datagrams to the peer go now; None before its first check, and when its last way is gone.
@@ -72,6 +73,7 @@ class PeerSession:
         "_budget_at",
         "_credentials",
         "_ice",
+        "_native",
         "address",
         "addresses",
         "dtls",
@@ -84,8 +86,11 @@ class PeerSession:
         "stream",
     )
 
-    def __init__(self, session: str, identity: Identity, offer: Offer, handler: Handler, now: float) -> None:
+    def __init__(
+        self, session: str, identity: Identity, offer: Offer, handler: Handler, now: float, *, native: bool = False
+    ) -> None:
         self.id = session
+        self._native = native
         self.handler = handler
         self._credentials = new_credentials()
         self._ice = IceLite(*self._credentials, offer.ufrag, offer.pwd)
@@ -211,7 +216,7 @@ class PeerSession:
             keys = self.dtls.keys
             if keys is None:
                 raise PeerError("The handshake ended without keys.")
-            self.sender = SrtpSender(keys, allow_repeat=True)
+            self.sender = SrtpSender(keys, allow_repeat=True, native=self._native)
             self.receiver = SrtpReceiver(keys)
             keys.wipe()
             self.handler.connected(now)
