@@ -12,7 +12,7 @@ from tests.fleet.people import lesson_of
 
 ROOMS = 2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
