@@ -103,12 +103,24 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
                 await asyncio.sleep(0.05)
         trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(root)))
         async with aiohttp.ClientSession(connector=trust) as browser:
+            # The certificate is on the disk a moment before Caddy serves it.
+            async with asyncio.timeout(START_S):
+                while not await _serves(browser, port):
+                    assert process.returncode is None, (tmp_path / "log").read_text()
+                    await asyncio.sleep(0.05)
             yield Front(f"https://localhost:{port}", upstream, browser)
     finally:
         upstream.go_on.set()
         process.kill()
         await process.wait()
         await runner.cleanup()
+
+
+async def _serves(browser: aiohttp.ClientSession, port: int) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with browser.get(f"https://localhost:{port}/healthz") as answer:
+            return answer.status == 200
+    return False
 
 
 async def _accepts(port: int) -> bool:
