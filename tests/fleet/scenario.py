@@ -161,8 +161,8 @@ async def catch_up(http: aiohttp.ClientSession, door: str, lesson: Lesson, begin
         headers = {"Authorization": f"Bearer {lesson.classroom_token}"}
         try:
             async with http.get(f"{door}/api/catchup/{lesson.id}", params=query, headers=headers) as answer:
-                if answer.status == 503:
-                    await asyncio.sleep(0.3)
+                if answer.status in {429, 503}:
+                    await asyncio.sleep(float(answer.headers.get("Retry-After", "0.3")))
                     continue
                 assert answer.status == 200, await answer.text()
                 starts_s, _, began_ms = answer.headers["X-Catchup-Part"].partition(":")
