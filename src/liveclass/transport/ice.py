@@ -13,9 +13,25 @@ import secrets
 import string
 from functools import lru_cache
 from hmac import compare_digest, digest
-from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
+
+from liveclass.transport.stun import (
+    ATTRIBUTE,
+    BINDING_ERROR,
+    BINDING_REQUEST,
+    BINDING_SUCCESS,
+    COOKIE,
+    ERROR_CODE,
+    FINGERPRINT,
+    FINGERPRINT_XOR,
+    HEADER,
+    ICE_CONTROLLED,
+    MESSAGE_INTEGRITY,
+    USE_CANDIDATE,
+    USERNAME,
+    XOR_MAPPED_ADDRESS,
+)
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 """As the socket gives it: host and port, for IPv6 also flow and scope."""
@@ -26,20 +42,6 @@ MAX_CHECK: Final = 1280
 _MAX_ATTRIBUTES: Final = 32
 """Attributes of one message that are looked at; browsers send about eight."""
 
-_HEADER: Final = Struct("!HHI12s")
-_ATTRIBUTE: Final = Struct("!HH")
-_COOKIE: Final = 0x2112A442
-_BINDING_REQUEST: Final = 0x0001
-_BINDING_SUCCESS: Final = 0x0101
-_BINDING_ERROR: Final = 0x0111
-_USERNAME: Final = 0x0006
-_MESSAGE_INTEGRITY: Final = 0x0008
-_ERROR_CODE: Final = 0x0009
-_XOR_MAPPED_ADDRESS: Final = 0x0020
-_USE_CANDIDATE: Final = 0x0025
-_FINGERPRINT: Final = 0x8028
-_ICE_CONTROLLED: Final = 0x8029
-_FINGERPRINT_XOR: Final = 0x5354554E
 _INTEGRITY_OCTETS: Final = 24
 _FINGERPRINT_OCTETS: Final = 8
 _ROLE_CONFLICT: Final = b"\0\0\x04\x57Role Conflict"
@@ -67,7 +69,7 @@ def username_of(datagram: bytes) -> str | None:
     attributes = attributes_of(datagram)
     if attributes is None:
         return None
-    name = attributes.get(_USERNAME)
+    name = attributes.get(USERNAME)
     if name is None:
         return None
     start, length = name
@@ -82,14 +84,14 @@ def answer_to_stranger(datagram: bytes, address: Address) -> bytes | None:
     request, so that a forged source gains nothing; a request too short for that gets no reply.
     """
     attributes = attributes_of(datagram)
-    if attributes is None or _USERNAME in attributes:
+    if attributes is None or USERNAME in attributes:
         return None
     transaction = datagram[8:20]
     mapped = _xor_address(address, transaction)
     if mapped is None:
         return None
-    body = _ATTRIBUTE.pack(_XOR_MAPPED_ADDRESS, len(mapped)) + mapped
-    reply = _HEADER.pack(_BINDING_SUCCESS, len(body), _COOKIE, transaction) + body
+    body = ATTRIBUTE.pack(XOR_MAPPED_ADDRESS, len(mapped)) + mapped
+    reply = HEADER.pack(BINDING_SUCCESS, len(body), COOKIE, transaction) + body
     return reply if len(reply) <= len(datagram) else None
 
 
@@ -172,18 +174,18 @@ class IceLite:
         restarted = credentials is self._pending
         if restarted:
             self._current, self._pending = credentials, None
-        if _ICE_CONTROLLED in attributes:
-            conflict = _build(_BINDING_ERROR, transaction, _ERROR_CODE, _ROLE_CONFLICT, credentials.key)
+        if ICE_CONTROLLED in attributes:
+            conflict = _build(BINDING_ERROR, transaction, ERROR_CODE, _ROLE_CONFLICT, credentials.key)
             return IceResult(conflict, valid=True, role_conflict=True, restarted=restarted)
-        nominated = self.selected is None or restarted or _USE_CANDIDATE in attributes
+        nominated = self.selected is None or restarted or USE_CANDIDATE in attributes
         if nominated:
             self.selected = address
-        reply = _build(_BINDING_SUCCESS, transaction, _XOR_MAPPED_ADDRESS, mapped, credentials.key)
+        reply = _build(BINDING_SUCCESS, transaction, XOR_MAPPED_ADDRESS, mapped, credentials.key)
         return IceResult(reply, valid=True, nominated=nominated, restarted=restarted)
 
     def _match(self, datagram: bytes, attributes: dict[int, tuple[int, int]]) -> _Credentials | None:
         """The credentials that this request was made with; None when it was not made with ours."""
-        name = attributes.get(_USERNAME)
+        name = attributes.get(USERNAME)
         if name is None:
             return None
         username = datagram[name[0] : name[0] + name[1]]
@@ -197,7 +199,7 @@ def _credentials(local_ufrag: str, local_pwd: str, remote_ufrag: str) -> _Creden
     return _Credentials(local_ufrag, f"{local_ufrag}:{remote_ufrag}".encode(), local_pwd.encode())
 
 
-def attributes_of(datagram: bytes, wanted: int = _BINDING_REQUEST) -> dict[int, tuple[int, int]] | None:
+def attributes_of(datagram: bytes, wanted: int = BINDING_REQUEST) -> dict[int, tuple[int, int]] | None:
     """Where each attribute of a binding request stands: type to (offset, length); None when it is no sound one.
 
     Args:
@@ -207,23 +209,23 @@ def attributes_of(datagram: bytes, wanted: int = _BINDING_REQUEST) -> dict[int, 
     first counts.
     """
     size = len(datagram)
-    if not _HEADER.size <= size <= MAX_CHECK:
+    if not HEADER.size <= size <= MAX_CHECK:
         return None
-    kind, length, cookie, _ = _HEADER.unpack_from(datagram)
-    if kind != wanted or cookie != _COOKIE or length != size - _HEADER.size or length % 4:
+    kind, length, cookie, _ = HEADER.unpack_from(datagram)
+    if kind != wanted or cookie != COOKIE or length != size - HEADER.size or length % 4:
         return None
     found: dict[int, tuple[int, int]] = {}
-    at = _HEADER.size
+    at = HEADER.size
     for _ in range(_MAX_ATTRIBUTES):
         if at == size:
             return found
         if at + 4 > size:
             return None
-        name, length = _ATTRIBUTE.unpack_from(datagram, at)
+        name, length = ATTRIBUTE.unpack_from(datagram, at)
         end = at + 4 + length + (-length % 4)
         if end > size:
             return None
-        if _MESSAGE_INTEGRITY not in found or name == _FINGERPRINT:
+        if MESSAGE_INTEGRITY not in found or name == FINGERPRINT:
             found.setdefault(name, (at + 4, length))
         at = end
     return found if at == size else None
@@ -231,31 +233,31 @@ def attributes_of(datagram: bytes, wanted: int = _BINDING_REQUEST) -> dict[int, 
 
 def is_genuine(datagram: bytes, attributes: dict[int, tuple[int, int]], key: bytes) -> bool:
     """Whether FINGERPRINT (last) and MESSAGE-INTEGRITY are there and right (RFC 8489 sections 14.5 and 14.7)."""
-    integrity = attributes.get(_MESSAGE_INTEGRITY)
-    checksum = attributes.get(_FINGERPRINT)
+    integrity = attributes.get(MESSAGE_INTEGRITY)
+    checksum = attributes.get(FINGERPRINT)
     if integrity is None or checksum is None or integrity[1] != 20 or checksum[1] != 4:
         return False
     if checksum[0] + 4 != len(datagram):
         return False
     covered = datagram[: len(datagram) - _FINGERPRINT_OCTETS]
-    if (crc32(covered) ^ _FINGERPRINT_XOR).to_bytes(4, "big") != datagram[checksum[0] :]:
+    if (crc32(covered) ^ FINGERPRINT_XOR).to_bytes(4, "big") != datagram[checksum[0] :]:
         return False
     at = integrity[0]
     # The length in the header counts as if MESSAGE-INTEGRITY were the last attribute.
-    text = datagram[:2] + (at + 20 - _HEADER.size).to_bytes(2, "big") + datagram[4 : at - 4]
+    text = datagram[:2] + (at + 20 - HEADER.size).to_bytes(2, "big") + datagram[4 : at - 4]
     return compare_digest(digest(key, text, "sha1"), datagram[at : at + 20])
 
 
 def _build(kind: int, transaction: bytes, name: int, value: bytes, key: bytes) -> bytes:
     """A response with one attribute, MESSAGE-INTEGRITY and FINGERPRINT."""
-    body = _ATTRIBUTE.pack(name, len(value)) + value + bytes(-len(value) % 4)
+    body = ATTRIBUTE.pack(name, len(value)) + value + bytes(-len(value) % 4)
     size = len(body) + _INTEGRITY_OCTETS
-    text = _HEADER.pack(kind, size, _COOKIE, transaction) + body
+    text = HEADER.pack(kind, size, COOKIE, transaction) + body
     mac = digest(key, text, "sha1")
-    signed = _HEADER.pack(kind, size + _FINGERPRINT_OCTETS, _COOKIE, transaction) + body
-    signed += _ATTRIBUTE.pack(_MESSAGE_INTEGRITY, 20) + mac
-    checksum = (crc32(signed) ^ _FINGERPRINT_XOR).to_bytes(4, "big")
-    return signed + _ATTRIBUTE.pack(_FINGERPRINT, 4) + checksum
+    signed = HEADER.pack(kind, size + _FINGERPRINT_OCTETS, COOKIE, transaction) + body
+    signed += ATTRIBUTE.pack(MESSAGE_INTEGRITY, 20) + mac
+    checksum = (crc32(signed) ^ FINGERPRINT_XOR).to_bytes(4, "big")
+    return signed + ATTRIBUTE.pack(FINGERPRINT, 4) + checksum
 
 
 def _xor_address(address: Address, transaction: bytes) -> bytes | None:
@@ -263,10 +265,10 @@ def _xor_address(address: Address, transaction: bytes) -> bytes | None:
     packed = _packed(address[0])
     if not packed:
         return None
-    pad = _COOKIE.to_bytes(4, "big") + transaction
+    pad = COOKIE.to_bytes(4, "big") + transaction
     host = int.from_bytes(packed, "big") ^ int.from_bytes(pad[: len(packed)], "big")
     family = 1 if len(packed) == 4 else 2
-    return _ATTRIBUTE.pack(family, address[1] ^ (_COOKIE >> 16)) + host.to_bytes(len(packed), "big")
+    return ATTRIBUTE.pack(family, address[1] ^ (COOKIE >> 16)) + host.to_bytes(len(packed), "big")
 
 
 @lru_cache(maxsize=1024)

@@ -7,11 +7,24 @@ refuses to know sockets, sessions and media, and never answers anybody.
 import secrets
 from collections.abc import Sequence
 from hmac import digest
-from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
 from liveclass.transport.ice import Address, attributes_of, is_genuine
+from liveclass.transport.stun import (
+    ATTRIBUTE,
+    BINDING_REQUEST,
+    BINDING_SUCCESS,
+    COOKIE,
+    FINGERPRINT,
+    FINGERPRINT_XOR,
+    HEADER,
+    ICE_CONTROLLING,
+    MESSAGE_INTEGRITY,
+    PRIORITY,
+    USE_CANDIDATE,
+    USERNAME,
+)
 
 FIRST_WAIT_S: Final = 0.05
 """Until an unanswered check is sent again; doubles up to `REFRESH_S`."""
@@ -25,18 +38,6 @@ DEAD_S: Final = 2.0
 MAX_ASKED: Final = 16
 """Checks under way that are remembered; an answer to an older one is late beyond use."""
 
-_HEADER: Final = Struct("!HHI12s")
-_ATTRIBUTE: Final = Struct("!HH")
-_COOKIE: Final = 0x2112A442
-_REQUEST: Final = 0x0001
-_SUCCESS: Final = 0x0101
-_USERNAME: Final = 0x0006
-_MESSAGE_INTEGRITY: Final = 0x0008
-_PRIORITY: Final = 0x0024
-_USE_CANDIDATE: Final = 0x0025
-_FINGERPRINT: Final = 0x8028
-_ICE_CONTROLLING: Final = 0x802A
-_FINGERPRINT_XOR: Final = 0x5354554E
 _HOST_PRIORITY: Final = (126 << 24) + (0xFFFF << 8) + 255
 
 
@@ -89,7 +90,7 @@ class IceCheck:
 
     def receive(self, datagram: bytes, address: Address, now: float) -> bool:
         """Whether this is the genuine answer to a check of ours, from where it was sent to. Never raises."""
-        attributes = attributes_of(datagram, _SUCCESS)
+        attributes = attributes_of(datagram, BINDING_SUCCESS)
         if attributes is None:
             return False
         transaction = datagram[8:20]
@@ -108,15 +109,15 @@ class IceCheck:
         while len(self._asked) > MAX_ASKED:
             del self._asked[next(iter(self._asked))]
         name = self._username
-        body = _attribute(_USERNAME, name) + _attribute(_PRIORITY, _HOST_PRIORITY.to_bytes(4, "big"))
-        body += _attribute(_ICE_CONTROLLING, self._tie) + _attribute(_USE_CANDIDATE, b"")
+        body = _attribute(USERNAME, name) + _attribute(PRIORITY, _HOST_PRIORITY.to_bytes(4, "big"))
+        body += _attribute(ICE_CONTROLLING, self._tie) + _attribute(USE_CANDIDATE, b"")
         # Each counts itself as the last attribute (RFC 8489 sections 14.5 and 14.7).
-        text = _HEADER.pack(_REQUEST, len(body) + 24, _COOKIE, transaction) + body
-        body += _attribute(_MESSAGE_INTEGRITY, digest(self._key, text, "sha1"))
-        text = _HEADER.pack(_REQUEST, len(body) + 8, _COOKIE, transaction) + body
-        checksum = (crc32(text) ^ _FINGERPRINT_XOR).to_bytes(4, "big")
-        return Check(text + _attribute(_FINGERPRINT, checksum), address)
+        text = HEADER.pack(BINDING_REQUEST, len(body) + 24, COOKIE, transaction) + body
+        body += _attribute(MESSAGE_INTEGRITY, digest(self._key, text, "sha1"))
+        text = HEADER.pack(BINDING_REQUEST, len(body) + 8, COOKIE, transaction) + body
+        checksum = (crc32(text) ^ FINGERPRINT_XOR).to_bytes(4, "big")
+        return Check(text + _attribute(FINGERPRINT, checksum), address)
 
 
 def _attribute(name: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(name, len(value)) + value + bytes(-len(value) % 4)
+    return ATTRIBUTE.pack(name, len(value)) + value + bytes(-len(value) % 4)
