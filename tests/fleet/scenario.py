@@ -6,6 +6,7 @@ heard again, by whoever was away and in the replay, but for what the lost server
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +31,9 @@ SLACK_S = 0.7
 """By which a busy machine is late to hear, and a recording to begin."""
 
 HOLE_S = 0.1
+
+PAST_THE_END_MS = 30
+"""As pages ask: for what follows what they have, not for the fragment that ends there."""
 
 Stretch = tuple[float, float]
 """A time in which something can be heard: begin and end, seconds since 1970."""
@@ -157,7 +161,7 @@ async def catch_up(http: aiohttp.ClientSession, door: str, lesson: Lesson, begin
     deadline = time.monotonic() + 60
     while at < end:
         assert time.monotonic() < deadline, f"no more comes after {at - begin:.1f} s: {found}"
-        query = {"from": str(round(at * 1000)), "rendition": "sound"}
+        query = {"from": str(math.ceil(at * 1000) + PAST_THE_END_MS), "rendition": "sound"}
         headers = {"Authorization": f"Bearer {lesson.classroom_token}"}
         try:
             async with http.get(f"{door}/api/catchup/{lesson.id}", params=query, headers=headers) as answer:
