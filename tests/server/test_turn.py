@@ -29,6 +29,7 @@ from liveclass.transport.turn import (
     Answer,
     TurnClient,
 )
+from tests.servers import has_ipv6
 
 SECRET = "a secret of the tests, 32 characters"  # noqa: S105
 SERVER = "192.0.2.10"
@@ -153,15 +154,6 @@ def coturn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             yield port
         finally:
             process.kill()
-
-
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 def answers(port: int) -> bool:

@@ -24,6 +24,7 @@ from liveclass.relay.fanout import MAX_TOGETHER, Outgoing, forward
 from liveclass.transport import native
 from liveclass.transport.srtp import MAX_PACKET, SrtpSender
 from liveclass.transport.srtp_keys import PROFILES
+from tests.servers import has_ipv6
 from tests.transport.ways import Log, Way, rtp
 
 pytestmark = pytest.mark.skipif(not native.built(), reason="the native fan-out was not built; see script/build-fanout")
@@ -253,16 +254,7 @@ def run(data: bytes) -> None:
         pair.agreed()
 
 
-def _six() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-SIX = _six()
+SIX = has_ipv6()
 
 
 def mutated(rng: random.Random, corpus: list[bytes]) -> bytes:
