@@ -26,7 +26,8 @@ from liveclass.operate.certificates import self_signed
 from liveclass.server.turn import credentials
 from liveclass.transport.addresses import own_addresses
 from liveclass.transport.turn import FORBIDDEN, QUOTA_REACHED, UNAUTHENTICATED, Answer, TurnClient, message_length
-from tests.server.test_turn import FORBIDDEN_PEERS, SERVER, START_S, USER_QUOTA, answers, has_ipv6
+from tests.server.test_turn import FORBIDDEN_PEERS, SERVER, START_S, USER_QUOTA, answers
+from tests.servers import has_ipv6
 
 ENTRYPOINT = Path(__file__).resolve().parent.parent.parent / "turn" / "entrypoint.sh"
 SECRET = secrets.token_hex(32)
