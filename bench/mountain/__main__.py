@@ -80,7 +80,13 @@ def main() -> None:
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="NAME=VALUE", help="of the server"
     )
-    parser.add_argument("--warm", action="store_true", help="measure the second visit of the page")
+    parser.add_argument(
+        "--warm",
+        nargs="?",
+        const="another",
+        choices=("another", "same"),
+        help="the page comes from the cache: from another lesson, or from a visit of this one just before",
+    )
     parser.add_argument("--keep", type=Path, help="folder for what the room heard, as WAV")
     parser.add_argument("--output", type=Path, help="JSON file (bench/results/mountain-TIME.json)")
     parser.add_argument("--quiet", action="store_true", help="only the table")

@@ -70,6 +70,9 @@ class JanusStage:
     def class_url(self, *, far: bool) -> str:
         return self._url("class", far)
 
+    async def earlier_class_url(self, *, far: bool) -> str:
+        return self.class_url(far=far)
+
     async def begin(self, page: "Page") -> None:
         """The page begins by itself: waits until it has."""
         await page.locator('[data-state="up"]').wait_for(state="attached", timeout=BEGIN_MS)

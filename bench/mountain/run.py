@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Server = Literal["liveclass", "plain", "janus"]
 Side = Literal["classroom", "volunteer"]
+Warm = Literal["another", "same"]
 
 TICK_S = 0.5
 """How often the link's counters are read and the taps are emptied (every other time)."""
@@ -51,8 +52,8 @@ class Plan:
         side: who is behind the link.
         settings: further settings of the server.
         keep: folder for what the room heard, as WAV; None: not kept.
-        warm: open the page, close the browser once it has kept the page, open it again with the same profile; then
-            measure the second visit.
+        warm: "another": the page is kept from another lesson; "same": from this one, which the room has left for as
+            long as a browser takes to close and open. The second visit, with the same profile, is measured.
     """
 
     course: Course
@@ -61,7 +62,7 @@ class Plan:
     side: Side = "classroom"
     settings: dict[str, str] = field(default_factory=dict)
     keep: Path | None = None
-    warm: bool = False
+    warm: Warm | None = None
     number: int = 1
 
 
@@ -130,14 +131,18 @@ class _Run:
     async def _enter(self) -> None:
         """The classroom opens its page and hears the lesson."""
         url = self.lesson.class_url(far=self.plan.side == "classroom")
-        for visit in range(2 if self.plan.warm else 1):
-            if visit:
-                await self.classroom.keep_page(KEPT_WITHIN_S)
-                await self.classroom.close()
-                self.classroom.diary = type(self.classroom.diary)()
+        if self.plan.warm:
+            earlier = url if self.plan.warm == "same" else await self.lesson.earlier_class_url(far=True)
             await self.classroom.start()
-            await self.classroom.open(url)
-            await self._until_sound()
+            await self.classroom.open(earlier)
+            if earlier == url:
+                await self._until_sound()
+            await self.classroom.keep_page(KEPT_WITHIN_S)
+            await self.classroom.close()
+            self.classroom.diary = type(self.classroom.diary)()
+        await self.classroom.start()
+        await self.classroom.open(url)
+        await self._until_sound()
         self.opened_s = self.classroom.opened_s
 
     async def _until_sound(self) -> None:

@@ -30,6 +30,9 @@ class Stage(Protocol):
     def class_url(self, *, far: bool) -> str:
         """The classroom's page."""
 
+    async def earlier_class_url(self, *, far: bool) -> str:
+        """The classroom's page of another lesson, where a browser comes by what all of them share."""
+
     async def begin(self, page: "Page") -> None:
         """The volunteer, before the open page, begins the lesson."""
 
@@ -49,6 +52,9 @@ class LiveclassStage:
 
     def class_url(self, *, far: bool) -> str:
         return self._seen(self._lesson.classroom_url, far)
+
+    async def earlier_class_url(self, *, far: bool) -> str:
+        return self._seen((await self._server.create_lesson()).classroom_url, far)
 
     async def begin(self, page: "Page") -> None:
         await page.locator(part("start")).first.click(timeout=BEGIN_MS)

@@ -1,6 +1,8 @@
 """A classroom's downlink as a whole, in virtual time: what a village hears and sees on the links of the field's
 exams."""
 
+import itertools
+
 import pytest
 
 from liveclass.relay.slot import Paced, Slot
@@ -77,6 +79,20 @@ def test_steps_of_the_rate_are_climbed_within_15_s_and_fallen_within_2_s(monkeyp
     assert room.kbps(52, 70) < 300
     assert room.seconds_above(rate, 70) <= 2
     assert room.unheard(3, 65, 1.0) <= 0.01
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6, 7])
+def test_a_link_that_falls_keeps_the_small_picture_where_it_fits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent before the fall, and what did not fit during it, say nothing of what fits after it."""
+    room = Classroom(
+        Link(((0, 1500e3), (20.0, 300e3)), delay=0.1, jitter=0.01, loss=((0, 0.01),), seed=seed, queue=0.4),
+        Link(((0, 150e3),), delay=0.1, jitter=0.01, loss=((0, 0.01),), seed=seed + 50),
+    )
+    run(Volunteer(seed=seed), [room], 40, monkeypatch)
+    arrivals = [at for at, _ in room.seen if at > 19]
+    assert max(b - a for a, b in itertools.pairwise(arrivals)) <= 2
+    assert room.kbps(22, 30, "picture") > 90
+    assert room.unheard(3, 35, 1.0) <= 0.01
 
 
 def test_a_picture_comes_though_nobody_who_is_heard_says_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

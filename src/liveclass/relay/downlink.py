@@ -309,7 +309,7 @@ class Downlink:
         if self.ceiling == "full" and controller.acked_bps and controller.state in {"holding", "rising"}:
             self._known_bps = controller.target_bps
         plan = self._ladder.decide(
-            controller.target_bps, controller.loss, voices, pictures, now, ceiling=self.ceiling, cut=cut
+            controller.settled_bps, controller.loss, voices, pictures, now, ceiling=self.ceiling, cut=cut
         )
         for slot, _ in heard[plan.voices :]:
             slot.wish = None

@@ -9,7 +9,7 @@ queue) and in the meaning of loss (`rtp.loss`). Decides no layers, sends nothing
 
 from typing import Literal
 
-from liveclass.rtp.delay import DelayFilter
+from liveclass.rtp.delay import RATE_WINDOW_S, DelayFilter
 from liveclass.rtp.feedback import REFERENCE_S, TICK_S, Feedback, SendLog, read_feedback
 from liveclass.rtp.loss import LossFilter
 from liveclass.rtp.probe import FIRST_WAIT_S, Probe, Prober
@@ -24,6 +24,9 @@ BACK_OFF = 0.85
 
 COLLAPSED = 0.8
 """A link that carries less than this share of what it was lowered to has been measured too early."""
+
+COLLAPSE = 0.5
+"""A link that carries less than this share of what was sent has become another one."""
 
 DRAIN_S = 1.0
 LEAST_DRAIN = 0.5
@@ -147,7 +150,7 @@ class Controller:
         self._arrival = self._departure = 0.0
         self._sampled = False
         self._heard = 0.0
-        self._settle = self._hold_until = 0.0
+        self._settle = self._hold_until = self._lowered = 0.0
         self._resume = start_bps
         self._falls = 0
         self._queue_at_fall = 0.0
@@ -160,6 +163,11 @@ class Controller:
         self._trial_bps = 0
         self._trial_until = 0.0
         self._allow_until = 0.0
+
+    @property
+    def settled_bps(self) -> int:
+        """What may be sent when the queue of now has drained: what lasts longer than that is planned by this."""
+        return max(self.target_bps, self._resume) if self.state == "falling" else self.target_bps
 
     def demand(self, bps: int) -> None:
         """What the next better choice of the ladder would need: the target rises towards it, not beyond 1.2 times it.
@@ -348,7 +356,8 @@ class Controller:
             return
         window = False
         if gap < SILENCE_S:
-            window = self._losses.add(lost, total, now)
+            overrun = delay.standing or self.state == "falling"
+            window = self._losses.add(lost, total, now, overrun=overrun)
             self.loss = self._losses.smoothed
         if self.state == "falling":
             self._drain(now)
@@ -370,7 +379,7 @@ class Controller:
         """The share of packets that the link passes when it is not congested."""
         return 1 - min(self._losses.own, MAX_OWN_LOSS)
 
-    def _carried(self) -> tuple[int, float]:
+    def _carried(self, now: float) -> tuple[int, float]:
         """What the link carries while its queue stands, and how far the sender keeps to the target (1: it does)."""
         carried = self._delay.busy_bps() / self._passes()
         sent = self._delay.sent_bps
@@ -379,12 +388,14 @@ class Controller:
             # Little is sent and all of it is carried on: the queue is of others' making, or jitter that looks like one,
             # and what arrives says nothing of what the link could carry.
             carried = max(carried, self.target_bps)
-        # A sender that overshoots its target would do so again.
-        return int(carried), max(0.5, self.target_bps / sent) if sent > self.target_bps else 1.0
+        # A sender that overshoots its target would do so again; what it sent before a collapse says nothing of that.
+        collapsed = carried < COLLAPSE * allowed and now - self._lowered < RATE_WINDOW_S + self.rtt_s
+        asked = max(allowed, self.target_bps) if collapsed else self.target_bps
+        return int(carried), max(0.5, asked / sent) if sent > asked else 1.0
 
     def _fall(self, now: float) -> None:
         delay = self._delay
-        carried, obeyed = self._carried()
+        carried, obeyed = self._carried(now)
         queue = max(delay.queue_s, delay.last_s)
         drain = max(LEAST_DRAIN, min(BACK_OFF, 1 - queue / DRAIN_S))
         if self.state != "falling":
@@ -401,6 +412,7 @@ class Controller:
         self._losses.restart(now)
         self._queue_at_fall = queue
         self._settle = now + self.rtt_s + JUDGE_S
+        self._lowered = now
         self._aim(min(self.target_bps, int(carried * drain * obeyed)))
 
     def _drain(self, now: float) -> None:
@@ -408,14 +420,14 @@ class Controller:
         queue, limit = self._delay.last_s, self._delay.limit_s
         if self._delay.standing:
             # The longer the queue stands, the better what the link carries is known.
-            carried, obeyed = self._carried()
+            carried, obeyed = self._carried(now)
             self._resume += int(REFINE * (min(self._before_fall, carried * RESUME * obeyed) - self._resume))
         if queue < 0.6 * limit or (now >= self._settle and min(queue, self._delay.queue_s) < limit):
             self.state = "holding"
             self._hold_until = now + HOLD_S
             self._losses.restart(now)
             self._aim(max(self.target_bps, self._resume))
-        elif self._delay.standing and self._carried()[0] * BACK_OFF < COLLAPSED * self.target_bps:
+        elif self._delay.standing and self._carried(now)[0] * BACK_OFF < COLLAPSED * self.target_bps:
             # While a queue stands the link is busy, so this needs no waiting: the first measurement held the old rate.
             self._fall(now)
         elif now >= self._settle:

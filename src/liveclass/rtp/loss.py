@@ -57,9 +57,15 @@ class LossFilter:
         self._began = now
         self._lost = self._total = 0
 
-    def add(self, lost: int, total: int, now: float) -> bool:
-        """Note how many of the packets told of were lost; returns whether a window ended (its share is `window`)."""
-        self.smoothed += (lost / total - self.smoothed) * (total / (SMOOTHING_PACKETS + total))
+    def add(self, lost: int, total: int, now: float, *, overrun: bool = False) -> bool:
+        """Note how many of the packets told of were lost; returns whether a window ended (its share is `window`).
+
+        Args:
+            overrun: a queue stands, so what is lost is for the most part what did not fit. That ends with the queue:
+                it is nothing that sound must be protected from, at a time when there is the least room for it.
+        """
+        if not overrun or lost < self.smoothed * total:
+            self.smoothed += (lost / total - self.smoothed) * (total / (SMOOTHING_PACKETS + total))
         self._lost += lost
         self._total += total
         if now - self._began < WINDOW_S or self._total < WINDOW_PACKETS:
