@@ -15,11 +15,13 @@
     constructor(...given) {
       super(...given);
       connections.push(this);
+      prepareSoon();
     }
   };
   const play = HTMLMediaElement.prototype.play;
   HTMLMediaElement.prototype.play = function (...rest) {
     played.add(this); // elements outside the document sound as well
+    prepareSoon();
     return play.apply(this, rest);
   };
 
@@ -59,6 +61,15 @@
     }
   }
 
+  // Making a context takes a fifth of a second of a slow machine, which would be added to what the page's own scripts take
+  // to ask for a connection. Nothing sounds before that has been answered.
+  const BESIDE_MS = 250;
+  let begun = false;
+  const prepareSoon = () => {
+    if (begun) return;
+    begun = true;
+    setTimeout(() => void prepare(), BESIDE_MS);
+  };
   let context, room, microphone, spoken;
   const prepare = async () => {
     context = new AudioContext({ sampleRate: RATE });
@@ -78,6 +89,7 @@
   if (devices) {
     const ask = devices.getUserMedia.bind(devices);
     devices.getUserMedia = async (wanted) => {
+      prepareSoon();
       const stream = await ask(wanted);
       if (stream.getAudioTracks().length) captured = stream.getAudioTracks()[0].clone();
       return stream;
@@ -211,5 +223,4 @@
     return taken;
   };
   window.tap = { drain };
-  void prepare();
 })();

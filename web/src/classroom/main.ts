@@ -9,11 +9,11 @@ import { parseLink } from "../lib/api";
 import { headStart } from "../lib/head-start";
 
 const link = parseLink(location.pathname, location.hash);
-if (link !== null) headStart(link, "classroom");
+const asked = link === null ? null : headStart(link, "classroom");
 const parsed = new Promise<void>((done) => {
   if (document.readyState !== "loading") done();
   else document.addEventListener("DOMContentLoaded", () => done(), { once: true });
 });
-void Promise.all([import("./page"), parsed]).then(([page]) => page.open(link));
+void Promise.all([import("./page"), parsed, asked]).then(([page]) => page.open(link));
 // A link pasted over the old one in the same tab is another lesson.
 addEventListener("hashchange", () => location.reload());

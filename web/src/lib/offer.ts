@@ -42,9 +42,10 @@ export async function describe(pc: RTCPeerConnection, change?: (sdp: string) => 
   await pc.setLocalDescription(offer);
 }
 
-/** Post an offer. Throws `ApiError`. */
-export async function postOffer(door: Door, offer: string, withinMs: number): Promise<Answered> {
-  const response = await sendSdp("POST", ownOrigin(door.url), door.token, "application/sdp", offer, door.headers, withinMs);
+/** Post an offer; `asked` is called when it is on its way. Throws `ApiError`. */
+export async function postOffer(door: Door, offer: string, withinMs: number, asked?: () => void): Promise<Answered> {
+  const type = "application/sdp";
+  const response = await sendSdp("POST", ownOrigin(door.url), door.token, type, offer, door.headers, withinMs, asked);
   return {
     resource: new URL(response.headers.get("Location") ?? "", location.href).pathname,
     etag: response.headers.get("ETag") ?? "*",
@@ -65,10 +66,14 @@ export async function sendSdp(
   text: string,
   headers: Readonly<Record<string, string>>,
   withinMs: number,
+  asked?: () => void,
 ): Promise<Response> {
   const small = plainOnly ? null : await gzipped(text);
-  const send = (body: BodyInit, coding: Record<string, string>): Promise<Response> =>
-    request(url, token, { method, headers: { ...headers, ...coding, "Content-Type": type }, body }, withinMs);
+  const send = (body: BodyInit, coding: Record<string, string>): Promise<Response> => {
+    const answer = request(url, token, { method, headers: { ...headers, ...coding, "Content-Type": type }, body }, withinMs);
+    asked?.();
+    return answer;
+  };
   if (small === null) return send(text, {});
   try {
     return await send(small, { "Content-Encoding": "gzip" });
