@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from liveclass.relay.ports import Rung
 from liveclass.relay.slot import Paced, Slot
 from liveclass.rtp.packet import build_packet, parse
 from tests.relay.village import KEY, MUSIC_BYTES, Classroom, Volunteer, run
@@ -93,6 +94,24 @@ def test_a_link_that_falls_keeps_the_small_picture_where_it_fits(seed: int, monk
     assert max(b - a for a, b in itertools.pairwise(arrivals)) <= 2
     assert room.kbps(22, 30, "picture") > 90
     assert room.unheard(3, 35, 1.0) <= 0.01
+
+
+def test_a_page_that_wants_more_does_not_forget_what_its_link_has_shown_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A greeting asks for everything for a moment, when little is known; sound alone then shows what the link carries."""
+    room = Classroom(Link(((0, 400e3),), delay=0.15, seed=3), Link(((0, 150e3),), delay=0.15, seed=4))
+    rates: list[int] = []
+
+    def wants(ceiling: Rung) -> None:
+        rates.append(room.control.target_bps)
+        room.downlink.watch(True, ceiling, room.now)
+        rates.append(room.control.target_bps)
+
+    room.downlink.watch(True, "sound", 0.0)
+    events = [(at, lambda rung=rung: wants(rung)) for at, rung in ((1.0, "full"), (1.2, "sound"), (6.0, "full"))]
+    run(Volunteer(), [room], 8, monkeypatch, events)
+    assert rates[-2] > rates[0]
+    assert rates[-1] >= rates[-2]
+    assert room.kbps(6.5, 8, "picture") > 60
 
 
 def test_a_picture_comes_though_nobody_who_is_heard_says_a_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,13 +159,15 @@ class Downlink:
         return self._ladder.plan
 
     def watch(self, live: bool, ceiling: Rung, now: float) -> None:
-        """What the page wants. When it wants more than before, the link is as good as it was before the pause; of one
-        that was not known then, what the page fetched meanwhile tells nothing."""
+        """What the page wants. When it wants more than before, the link is as good as it was before the pause, or as it
+        has shown itself since; of one that was not known then, what the page fetched meanwhile tells nothing."""
         more = (live and not self.live) or RUNG_ORDER[ceiling] > RUNG_ORDER[self.ceiling]
+        paused = not self.live
         self.live, self.ceiling = live, ceiling
         if live and more:
-            if self._known_bps:
-                self.controller.restart(int(KNOWN_SHARE * self._known_bps), now)
+            known = int(KNOWN_SHARE * self._known_bps)
+            if known and (paused or known > self.controller.target_bps):
+                self.controller.restart(known, now)
             else:
                 self.controller.free(now)
             self._ladder.restart(now)
