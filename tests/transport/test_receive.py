@@ -110,6 +110,26 @@ def test_the_window_ends_where_libsrtps_does(profile: SrtpProfile) -> None:
             assert (pair.give(*late) is not None) == (behind < 128)
 
 
+@pytest.mark.parametrize(
+    ("is_rtcp", "jump"),
+    [(True, jump) for jump in (1, 2, 126, 127, 128, 129)] + [(False, jump) for jump in (2, 1022, 1023, 1024, 1025)],
+)
+def test_what_a_jump_left_out_may_still_come_once(is_rtcp: bool, jump: int) -> None:
+    """The window behind the furthest is full before it, and holds nothing of that behind it."""
+    with closing(Pair(PROFILES[0], 64)) as pair:
+        for _ in range((130 if is_rtcp else 1030) + jump):
+            if is_rtcp:
+                pair.rtcp(0, 1, 8)
+            else:
+                pair.rtp(0, 1, 0, 8)
+        before, skipped = pair.sent[:-jump], pair.sent[-jump:]
+        for one in (*before, skipped[-1]):
+            assert pair.give(*one) is not None
+        late = skipped[-1023:-1] if not is_rtcp else skipped[-127:-1]
+        assert all(pair.give(*one) is not None for one in late)
+        assert all(pair.give(*one) is None for one in (*late, *before, skipped[-1]))
+
+
 @every_profile
 @pytest.mark.parametrize("is_rtcp", [False, True], ids=["RTP", "RTCP"])
 def test_a_packet_with_any_bit_flipped_or_cut_anywhere_is_refused_and_leaves_no_trace(
