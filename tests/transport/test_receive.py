@@ -1,5 +1,6 @@
 """What comes in is taken and refused alike by the native module and in Python, whatever comes and in whatever order."""
 
+import hmac
 import logging
 import os
 import random
@@ -174,6 +175,20 @@ def test_rtcp_that_is_authenticated_alone_is_taken_as_libsrtp_does(encrypted: bo
         assert pair.give(datagram[:-5] + bytes((datagram[-5] ^ 1,)) + datagram[-4:], True) is None
         assert pair.give(datagram, True) == packet
         assert pair.give(datagram, True) is None
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_rtcp_that_says_to_be_plain_is_refused_where_the_profile_encrypts(encrypted: bool) -> None:
+    """AES-CM, where libsrtp goes by its policy and not by the E bit; the tag is right in both."""
+    profile = PROFILES[2]
+    master = bytes(keys_for(profile).remote)
+    counter = bytearray(master[16:] + bytes(2))
+    counter[7] ^= 4
+    key = Cipher(algorithms.AES(master[:16]), modes.CTR(bytes(counter))).encryptor().update(bytes(20))
+    packet = struct.pack("!BBHIII", 0x80, 201, 2, 5, 77, encrypted << 31 | 9)
+    with closing(Pair(profile, 64)) as pair:
+        plain = pair.give(packet + hmac.digest(key, packet, "sha1")[:10], True)
+        assert (plain is not None) == encrypted
 
 
 def test_a_peer_has_a_bounded_number_of_streams_of_both_kinds_together() -> None:
