@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "liveclass" / "_fanout.c"
-SOURCES = (SOURCE, SOURCE.with_name("_srtp.h"))
+SOURCES = (SOURCE, *(SOURCE.with_name(name) for name in ("_srtp.h", "_unprotect.h", "_receive.h")))
 MODULE = SOURCE.with_name("_fanout.abi3.so")
 
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wconversion")

@@ -1,4 +1,5 @@
-/* liveclass._fanout: packets of one wake-up to a table of receivers, in one call; SRTP itself is in _srtp.h.
+/* liveclass._fanout: packets of one wake-up to a table of receivers, in one call; SRTP itself is in _srtp.h, what comes
+ * in is in _receive.h.
  *
  * The native half of `liveclass.relay.fanout.forward`, which says what each step is for; both put the same bytes on the
  * wire. It decides nothing and remembers three things alone: keys, how far each stream has come, what waits to be sent.
@@ -46,10 +47,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "_receive.h"
 #include "_srtp.h"
 
 enum {
-    MAX_DATAGRAM = 2048,                    /* as transport/srtp.py */
     MAX_PACKET = MAX_DATAGRAM - 20,         /* likewise */
     MAX_TOGETHER = 16,                      /* as relay/fanout.py */
     NUMBER_AT = 17,                         /* as relay/fanout.py */
@@ -119,11 +120,6 @@ typedef struct {
 
 static PyTypeObject *protector_type;
 static PyObject *name_next, *name_runs, *name_append;
-
-static int refuse(PyObject *kind, const char *why) {
-    PyErr_SetString(kind, why);
-    return 0;
-}
 
 /* The ring ------------------------------------------------------------------------------------------------------- */
 
@@ -438,12 +434,6 @@ static PyObject *ring_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSE
     return (PyObject *)self;
 }
 
-static void free_object(PyObject *self) {
-    PyTypeObject *type = Py_TYPE(self);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
-    Py_DECREF(type);
-}
-
 /* The protector, for Python ---------------------------------------------------------------------------------------- */
 
 static PyObject *protector_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named)) {
@@ -546,7 +536,7 @@ PyMODINIT_FUNC PyInit__fanout(void) {
     name_runs = PyUnicode_InternFromString("runs");
     name_append = PyUnicode_InternFromString("append");
     if (protector_type == NULL || ring == NULL || name_next == NULL || name_runs == NULL || name_append == NULL ||
-        PyModule_AddObjectRef(module, "Protector", (PyObject *)protector_type) < 0 ||
+        !add_receiving(module) || PyModule_AddObjectRef(module, "Protector", (PyObject *)protector_type) < 0 ||
         PyModule_AddObjectRef(module, "Ring", ring) < 0 ||
         PyModule_AddStringConstant(module, "LIBCRYPTO", OpenSSL_version(OPENSSL_VERSION)) < 0)
         Py_CLEAR(module);

@@ -1,8 +1,8 @@
 /* SRTP for one direction of one peer (RFC 3711; RFC 7714 for AES-GCM), by libcrypto: keys, rollover counters, packets.
  *
  * Knows no Python, socket, clock or thread; who calls keeps others out. Same bytes as libsrtp for the same packets, and so
- * its way of guessing a rollover counter too. Keys stand in `Srtp` and in libcrypto's own memory and go with `srtp_wipe`.
- * Never writes beyond a packet's end and MAX_TRAILER bytes; never reads beyond its end.
+ * its way of guessing a rollover counter too. Keys stand in `Keys` and in libcrypto's own memory and go with `keys_wipe`.
+ * Never writes beyond a packet's end and MAX_TRAILER bytes; never reads beyond its end. What comes in is in _unprotect.h.
  */
 #ifndef LIVECLASS_SRTP_H
 #define LIVECLASS_SRTP_H
@@ -33,6 +33,10 @@ typedef struct {
     int gcm;
     unsigned char salt[16];
     SHA_CTX inner, outer; /* HMAC with its key taken in */
+} Keys;
+
+typedef struct {
+    Keys keys;
     Stream *streams;
     size_t count, room;
 } Srtp;
@@ -85,8 +89,10 @@ static int begin_hash(SHA_CTX *hash, const unsigned char *key, unsigned char mas
     return ok;
 }
 
-/* NULL, or what is wrong with the profile's name or the key (master key and salt). */
-static const char *srtp_begin(Srtp *self, const char *profile, const unsigned char *key, size_t size) {
+/* Session keys for one direction; `label`: 0 for RTP, 3 for RTCP (RFC 3711 section 4.3.1). NULL, or what is wrong with the
+ * profile's name or the key (master key and salt). */
+static const char *keys_begin(Keys *self, const char *profile, const unsigned char *key, size_t size,
+                              unsigned char label, int encrypts) {
     unsigned char salt[14] = {0}, session[32], authentication[20];
     size_t kind = 0, kinds = sizeof profiles / sizeof *profiles;
     while (kind < kinds && strcmp(profile, profiles[kind].name) != 0) kind++;
@@ -96,9 +102,10 @@ static const char *srtp_begin(Srtp *self, const char *profile, const unsigned ch
     self->gcm = salt_size == 12;
     memcpy(salt, key + key_size, (size_t)salt_size);
     self->cipher = EVP_CIPHER_CTX_new();
-    ok = self->cipher != NULL && derive(key, key_size, salt, 0, session, key_size) &&
-         derive(key, key_size, salt, 1, authentication, 20) && derive(key, key_size, salt, 2, self->salt, salt_size) &&
-         EVP_EncryptInit_ex(self->cipher, profiles[kind].cipher(), NULL, session, NULL) == 1 &&
+    ok = self->cipher != NULL && derive(key, key_size, salt, label, session, key_size) &&
+         derive(key, key_size, salt, (unsigned char)(label + 1), authentication, 20) &&
+         derive(key, key_size, salt, (unsigned char)(label + 2), self->salt, salt_size) &&
+         EVP_CipherInit_ex(self->cipher, profiles[kind].cipher(), NULL, session, NULL, encrypts) == 1 &&
          begin_hash(&self->inner, authentication, 0x36) && begin_hash(&self->outer, authentication, 0x5c);
     OPENSSL_cleanse(salt, sizeof salt);
     OPENSSL_cleanse(session, sizeof session);
@@ -106,12 +113,36 @@ static const char *srtp_begin(Srtp *self, const char *profile, const unsigned ch
     return ok ? NULL : "libcrypto made no cipher";
 }
 
-static void srtp_wipe(Srtp *self) {
+static void keys_wipe(Keys *self) {
     EVP_CIPHER_CTX_free(self->cipher); /* libcrypto wipes what it frees of a cipher */
     self->cipher = NULL;
     OPENSSL_cleanse(self->salt, sizeof self->salt);
     OPENSSL_cleanse(&self->inner, sizeof self->inner);
     OPENSSL_cleanse(&self->outer, sizeof self->outer);
+}
+
+/* The first 10 bytes of HMAC-SHA1 over a packet and the 4 bytes of its rollover counter, which do not travel (NULL: there
+ * are none, as in SRTCP). */
+static void authenticate(const Keys *self, const unsigned char *packet, size_t size, const unsigned char *counter,
+                         unsigned char *tag) {
+    unsigned char digest[SHA_DIGEST_LENGTH];
+    SHA_CTX hash = self->inner;
+    SHA1_Update(&hash, packet, size);
+    if (counter != NULL) SHA1_Update(&hash, counter, 4);
+    SHA1_Final(digest, &hash);
+    hash = self->outer;
+    SHA1_Update(&hash, digest, sizeof digest);
+    SHA1_Final(digest, &hash);
+    memcpy(tag, digest, 10);
+    OPENSSL_cleanse(&hash, sizeof hash);
+}
+
+static const char *srtp_begin(Srtp *self, const char *profile, const unsigned char *key, size_t size) {
+    return keys_begin(&self->keys, profile, key, size, 0, 1);
+}
+
+static void srtp_wipe(Srtp *self) {
+    keys_wipe(&self->keys);
     free(self->streams);
     self->streams = NULL;
     self->count = self->room = 0;
@@ -119,7 +150,7 @@ static void srtp_wipe(Srtp *self) {
 
 /* NULL when there are too many, or after `srtp_wipe`. */
 static Stream *srtp_stream(Srtp *self, uint32_t ssrc) {
-    if (self->cipher == NULL) return NULL;
+    if (self->keys.cipher == NULL) return NULL;
     for (size_t i = 0; i < self->count; i++)
         if (self->streams[i].ssrc == ssrc) return &self->streams[i];
     if (self->count == self->room) {
@@ -141,20 +172,27 @@ static void srtp_forget(Srtp *self, uint32_t ssrc) {
         }
 }
 
-/* The packet's index, RFC 3711 section 3.3.1; the stream goes on to it. 0: too old, or the counter used up. */
-static int index_of(Stream *stream, uint16_t seq, uint64_t *index) {
-    uint64_t roc = stream->index >> 16;
-    int last = (int)(stream->index & 0xFFFF), delta = seq - last;
+/* A packet's index, RFC 3711 section 3.3.1, `delta` from the furthest so far. */
+static uint64_t guess_index(uint64_t furthest, uint16_t seq, int *delta) {
+    uint64_t roc = furthest >> 16;
+    int last = (int)(furthest & 0xFFFF);
+    *delta = seq - last;
     /* libsrtp guesses only once half a cycle has passed: before, no packet is from before the first. */
-    if (stream->index > MEDIAN) {
-        if (last < MEDIAN && delta > MEDIAN) {
-            roc--, delta -= 0x10000;
+    if (furthest > MEDIAN) {
+        if (last < MEDIAN && *delta > MEDIAN) {
+            roc--, *delta -= 0x10000;
         } else if (last >= MEDIAN && last - MEDIAN > seq) {
-            roc++, delta += 0x10000;
+            roc++, *delta += 0x10000;
         }
     }
-    *index = roc << 16 | seq;
-    if (delta <= -WINDOW || roc >> 32) return 0;
+    return roc << 16 | seq;
+}
+
+/* The index of a packet that is sent; the stream goes on to it. 0: too old, or the counter used up. */
+static int index_of(Stream *stream, uint16_t seq, uint64_t *index) {
+    int delta;
+    *index = guess_index(stream->index, seq, &delta);
+    if (delta <= -WINDOW || *index >> 48) return 0;
     if (delta > 0) stream->index = *index;
     return 1;
 }
@@ -171,45 +209,39 @@ static size_t payload_at(const unsigned char *packet, size_t size) {
     return at <= size ? at : 0;
 }
 
+/* The initial vector of a packet: RFC 7714 section 8.1 for AES-GCM, RFC 3711 section 4.1.1 for AES-CM. */
+static void packet_iv(const Keys *self, const unsigned char *packet, const unsigned char *roc, unsigned char *iv) {
+    int at = self->gcm ? 2 : 4;
+    memset(iv, 0, 16);
+    memcpy(iv + at, packet + 8, 4);
+    memcpy(iv + at + 4, roc, 4);
+    memcpy(iv + at + 8, packet + 2, 2);
+    for (int i = 0; i < at + 10; i++) iv[i] ^= self->salt[i];
+}
+
 /* Protect `size` bytes where they stand; MAX_TRAILER bytes behind them must be ours. `stream`: of its SSRC, or NULL.
  * The new size; 0: refused. */
 static size_t srtp_protect(Srtp *self, Stream *stream, unsigned char *packet, size_t size) {
-    unsigned char iv[16] = {0}, digest[SHA_DIGEST_LENGTH], roc[4];
+    unsigned char iv[16], roc[4];
+    Keys *keys = &self->keys;
     uint64_t index;
     size_t at = payload_at(packet, size);
     int done = 0, body;
     if (at == 0 || stream == NULL || !index_of(stream, (uint16_t)(packet[2] << 8 | packet[3]), &index)) return 0;
     body = (int)(size - at);
     put32(roc, (uint32_t)(index >> 16));
-    if (self->gcm) { /* RFC 7714 section 8.1 */
-        memcpy(iv + 2, packet + 8, 4);
-        memcpy(iv + 6, roc, 4);
-        memcpy(iv + 10, packet + 2, 2);
-        for (int i = 0; i < 12; i++) iv[i] ^= self->salt[i];
-        if (EVP_EncryptInit_ex(self->cipher, NULL, NULL, NULL, iv) != 1 ||
-            EVP_EncryptUpdate(self->cipher, NULL, &done, packet, (int)at) != 1 ||
-            (body > 0 && EVP_EncryptUpdate(self->cipher, packet + at, &done, packet + at, body) != 1) ||
-            EVP_EncryptFinal_ex(self->cipher, packet + size, &done) != 1 ||
-            EVP_CIPHER_CTX_ctrl(self->cipher, EVP_CTRL_AEAD_GET_TAG, 16, packet + size) != 1)
+    packet_iv(keys, packet, roc, iv);
+    if (EVP_EncryptInit_ex(keys->cipher, NULL, NULL, NULL, iv) != 1 ||
+        (keys->gcm && EVP_EncryptUpdate(keys->cipher, NULL, &done, packet, (int)at) != 1) ||
+        (body > 0 && EVP_EncryptUpdate(keys->cipher, packet + at, &done, packet + at, body) != 1))
+        return 0;
+    if (keys->gcm) {
+        if (EVP_EncryptFinal_ex(keys->cipher, packet + size, &done) != 1 ||
+            EVP_CIPHER_CTX_ctrl(keys->cipher, EVP_CTRL_AEAD_GET_TAG, 16, packet + size) != 1)
             return 0;
         return size + 16;
     }
-    memcpy(iv + 4, packet + 8, 4); /* RFC 3711 sections 4.1.1 and 4.2 */
-    memcpy(iv + 8, roc, 4);
-    memcpy(iv + 12, packet + 2, 2);
-    for (int i = 0; i < 14; i++) iv[i] ^= self->salt[i];
-    if (EVP_EncryptInit_ex(self->cipher, NULL, NULL, NULL, iv) != 1 ||
-        (body > 0 && EVP_EncryptUpdate(self->cipher, packet + at, &done, packet + at, body) != 1))
-        return 0;
-    SHA_CTX hash = self->inner;
-    SHA1_Update(&hash, packet, size);
-    SHA1_Update(&hash, roc, 4);
-    SHA1_Final(digest, &hash);
-    hash = self->outer;
-    SHA1_Update(&hash, digest, sizeof digest);
-    SHA1_Final(digest, &hash);
-    memcpy(packet + size, digest, 10);
-    OPENSSL_cleanse(&hash, sizeof hash);
+    authenticate(keys, packet, size, roc, packet + size);
     return size + 10;
 }
 

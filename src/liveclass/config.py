@@ -209,7 +209,7 @@ class Settings:
         True, "fit what is sent to each classroom's link (off: plain forwarding of everything to everyone)"
     )
     native_fanout: bool = setting(
-        True, "send to many classrooms by the native module where it was built (off: the same in Python)"
+        True, "receive, and send to many classrooms, by the native module where it was built (off: the same in Python)"
     )
     retransmission_share: float = setting(
         0.25, "share of a classroom's link that repairs of lost packets may take", least=0.05, most=0.5

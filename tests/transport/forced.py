@@ -7,6 +7,15 @@ import os
 import sys
 from importlib import import_module
 
+TAKERS = (
+    ("dial", "Dial"),
+    ("endpoint", "Endpoint"),
+    ("pull", "PullSession"),
+    ("session", "PeerSession"),
+    ("srtp", "SrtpReceiver"),
+    ("srtp", "SrtpSender"),
+)
+
 
 def _force(path: str) -> None:
     if path == "python":
@@ -16,7 +25,7 @@ def _force(path: str) -> None:
     transport = "liveclass.transport"
     if import_module(f"{transport}.native").built() != (path == "native"):
         raise SystemExit("The native fan-out was not built here: script/build-fanout")
-    for module, name in (("endpoint", "Endpoint"), ("session", "PeerSession"), ("srtp", "SrtpSender")):
+    for module, name in TAKERS:
         takes = getattr(import_module(f"{transport}.{module}"), name).__init__
         takes.__kwdefaults__["native"] = path == "native"
 

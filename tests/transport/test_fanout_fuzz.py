@@ -1,4 +1,4 @@
-"""Programs of packets, tables and calls in any order, given to both fan-outs: neither falls, and the wire is the same.
+"""Programs of packets, tables and calls in any order, given to both paths: neither falls, and the wire is the same.
 
 A program is bytes, so that one that failed is a small file; `tests/transport/corpus/` keeps those that took ways
 through the module which no other took. They run with every test; `script/check-fanout` runs them under the sanitizers,
@@ -25,6 +25,8 @@ from liveclass.transport import native
 from liveclass.transport.srtp import MAX_PACKET, SrtpSender
 from liveclass.transport.srtp_keys import PROFILES
 from tests.servers import has_ipv6
+from tests.transport.program import Bytes
+from tests.transport.receiving import receive
 from tests.transport.ways import Log, Way, rtp
 
 pytestmark = pytest.mark.skipif(not native.built(), reason="the native fan-out was not built; see script/build-fanout")
@@ -41,27 +43,6 @@ REFUSALS = (TypeError, ValueError, AttributeError, RuntimeError, OverflowError)
 
 UNDRAINED = 16
 """Datagrams that may wait at the receiving socket before they are read, so that its buffer never overflows."""
-
-
-class Bytes:
-    """A program's bytes, read from the front; zeros behind its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def __bool__(self) -> bool:
-        return self._at < len(self._data)
-
-    def byte(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1] if self._at <= len(self._data) else 0
-
-    def of(self, choices: Any) -> Any:
-        return choices[self.byte() % len(choices)]
-
-    def taken(self, count: int) -> bytes:
-        return bytes(self.byte() for _ in range(count))
 
 
 def packets_of(program: Bytes) -> list[Outgoing]:
@@ -240,6 +221,9 @@ def run(data: bytes) -> None:
     if first & 0xC0 == 0xC0:
         hostile(program)
         return
+    if first & 0xC0 == 0x80:
+        receive(program, first)
+        return
     family = socket.AF_INET6 if first & 2 and SIX else socket.AF_INET
     with closing(Pair(bool(first & 1), family)) as pair:
         while program:
@@ -298,9 +282,9 @@ def ways_taken() -> Callable[[], set[int]]:
     return taken
 
 
-def test_the_corpus_holds_programs_of_both_kinds() -> None:
-    kinds = {path.read_bytes()[0] & 0xC0 == 0xC0 for path in kept()}
-    assert kinds == {False, True}
+def test_the_corpus_holds_programs_of_every_kind() -> None:
+    """Two first bits: 11 hostile arguments, 10 receiving, else sending."""
+    assert {max(path.read_bytes()[0] >> 6, 1) for path in kept()} == {1, 2, 3}
     assert sum(path.stat().st_size for path in kept()) < 64 * 1024
 
 

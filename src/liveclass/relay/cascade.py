@@ -121,7 +121,7 @@ class Cascade:
         ended = asyncio.Event()
         remote.on_ended = ended.set
         self.tries += 1
-        dial = Dial(self._plane.identity, remote, self._plane.settle)
+        dial = Dial(self._plane.identity, remote, self._plane.settle, native=self._plane.is_native)
         remote.follow(dial)
         try:
             dial.accept(await asyncio.wait_for(ask(dial.offer), ASK_S))

@@ -349,6 +349,11 @@ class Plane:
         """The certificate that every peer is shown."""
         return self._endpoint.identity
 
+    @property
+    def is_native(self) -> bool:
+        """Whether media are the native module's to receive and to send."""
+        return self._endpoint.is_native
+
     def settle(self) -> None:
         """The end of a wake-up of another socket than the media port's."""
         self._endpoint.batch.settle()
@@ -597,7 +602,7 @@ class Plane:
             "tcp_peers_refused_total": tcp.counters.refused,
             "tcp_datagrams_dropped_total": tcp.counters.dropped,
             "datagrams_send_dropped_total": batch.dropped,
-            "native_fanout": int(self._endpoint.is_native),
+            "native_fanout": int(self.is_native),
             **batch.native_figures(),
             "datagrams_stranger_total": counters.strangers,
             "datagrams_empty_total": counters.empty,

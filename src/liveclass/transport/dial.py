@@ -10,23 +10,18 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from struct import Struct
 
 from liveclass.transport.dtls import Identity
-from liveclass.transport.endpoint import (
-    READS_PER_WAKEUP,
-    SLOT_READ_BYTES,
-    SO_TIMESTAMPNS,
-    SOCKET_BUFFER_BYTES,
-    STAMP_BYTES,
-)
+from liveclass.transport.endpoint import SOCKET_BUFFER_BYTES
 from liveclass.transport.ice import Address
+from liveclass.transport.inbox import Inbox
 from liveclass.transport.pull import Outgoing, PullSession
 from liveclass.transport.session import Handler
 
 log = logging.getLogger(__name__)
 
-_stamp = Struct("@qq").unpack
+TOGETHER, ADDRESSES = 32, 16
+"""As `transport.inbox` has them, for a socket that one node sends to: 70 KB."""
 
 
 class Dial:
@@ -34,18 +29,22 @@ class Dial:
 
     Args:
         settle: called at the end of each wake-up, to send on what it brought.
+        native: receive by the native module, where that was built.
 
     Attributes:
         octets: bytes that came. datagrams: how many.
         failures: datagrams dropped by a fault of ours.
     """
 
-    def __init__(self, identity: Identity, handler: Handler, settle: Callable[[], None]) -> None:
-        self.session = PullSession(identity, handler, time.monotonic())
+    def __init__(
+        self, identity: Identity, handler: Handler, settle: Callable[[], None], *, native: bool = False
+    ) -> None:
+        self.session = PullSession(identity, handler, time.monotonic(), native=native)
+        self._native = native
         self._settle = settle
         self._socket: socket.socket | None = None
+        self._inbox: Inbox | None = None
         self._loop = asyncio.get_running_loop()
-        self._arrived = 0.0
         self.octets = self.datagrams = self.failures = 0
 
     @property
@@ -65,7 +64,7 @@ class Dial:
             if six:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._inbox = Inbox(sock, native=self._native, together=TOGETHER, addresses=ADDRESSES)
         self._loop.add_reader(sock, self._readable)
         self._transmit(checks)
 
@@ -85,6 +84,8 @@ class Dial:
         sock, self._socket = self._socket, None
         if sock is not None:
             self._loop.remove_reader(sock)
+            if self._inbox is not None:
+                self._inbox.close()
             sock.close()
 
     def _transmit(self, datagrams: Outgoing) -> None:
@@ -98,24 +99,11 @@ class Dial:
                 sock.sendto(datagram, where)
 
     def _readable(self) -> None:
-        now = time.monotonic()
-        since = now - time.time()
-        for _ in range(READS_PER_WAKEUP):
-            if self._socket is None:
-                return
-            try:
-                datagram, extra, _, address = self._socket.recvmsg(SLOT_READ_BYTES, STAMP_BYTES)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                continue
+        if self._inbox is None:
+            return
+        for datagram, address, at in self._inbox.read(time.monotonic()):
             self.datagrams += 1
             self.octets += len(datagram)
-            at = now
-            if extra:
-                # When the kernel took it: as at the media port, a busy node is not a full link.
-                seconds, nanoseconds = _stamp(extra[0][2])
-                at = self._arrived = min(now, max(self._arrived, seconds + nanoseconds * 1e-9 + since))
             host, port = address[:2]
             mapped = host.removeprefix("::ffff:")
             peer: Address = (host, port, 0, 0) if ":" in mapped else (mapped, port)

@@ -11,7 +11,6 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
-from struct import Struct
 
 from liveclass.errors import PeerError, UsageError
 from liveclass.rtp.packet import is_rtcp
@@ -20,6 +19,7 @@ from liveclass.transport.batch import Address, Batch
 from liveclass.transport.counters import Counters, Echoes
 from liveclass.transport.dtls import Identity
 from liveclass.transport.ice import answer_to_stranger, username_of
+from liveclass.transport.inbox import Inbox
 from liveclass.transport.native import built
 from liveclass.transport.sdp import Offer
 from liveclass.transport.session import Handler, PeerSession
@@ -27,21 +27,11 @@ from liveclass.transport.tcp import SCHEME, Listener, TcpPeers, listening
 
 log = logging.getLogger(__name__)
 
-READS_PER_WAKEUP = 128
-"""Datagrams taken before the loop gets its turn again: 128 cost about 1 ms of reading."""
-
 SOCKET_BUFFER_BYTES = 8 * 1024 * 1024
 """A keyframe to 400 subscribers is 20 MB in a burst; the kernel caps this at net.core.*mem_max."""
 
 TICK_S = 0.02
 """How often deadlines are looked at: a lost packet is asked for again within this."""
-
-SO_TIMESTAMPNS = 35
-"""Linux: have each datagram tell when it arrived, as a timespec; Python has no name for it."""
-
-STAMP_BYTES = socket.CMSG_SPACE(16)
-
-_stamp = Struct("@qq").unpack
 
 SWEEP_S = 1.0
 """How often sessions and connections are searched for peers that vanished."""
@@ -59,7 +49,7 @@ class Endpoint:
         max_sessions: sessions at a time; one more is refused with status 503.
         public: addresses that browsers are told; empty: this machine's own.
         max_tcp_peers: TCP connections for media at a time; 0: media over UDP alone.
-        native: send by the native fan-out, where that was built.
+        native: send and receive by the native module, where that was built.
 
     Attributes:
         tcp: the connections for media; `tcp.adopt` takes further ones, from another listening port.
@@ -90,7 +80,6 @@ class Endpoint:
         self._handshaking: dict[str, PeerSession] = {}
         self._tickers: list[Callable[[float], None]] = []
         self._swept = 0.0
-        self._arrived = 0.0
         self._echoes = Echoes()
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: list[Listener] = []
@@ -100,7 +89,7 @@ class Endpoint:
 
     @property
     def is_native(self) -> bool:
-        """Whether what is sent to subscribers is the native fan-out's to protect and send."""
+        """Whether media are the native module's to receive, and to protect and send to subscribers."""
         return self._native and built()
 
     async def open(self, host: str, port: int, *, listen_tcp: bool = True) -> None:
@@ -118,8 +107,6 @@ class Endpoint:
         self._socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
-        with contextlib.suppress(OSError):
-            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if family == socket.AF_INET6:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -133,6 +120,7 @@ class Endpoint:
         self._host = host
         self.port = int(self._socket.getsockname()[1])
         self.batch = Batch(self._socket)
+        self._inbox = Inbox(self._socket, native=self._native)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._readable)
         self._timer = self._loop.call_later(TICK_S, self._tick)
@@ -157,6 +145,7 @@ class Endpoint:
             self._timer.cancel()
             self._timer = None
         self._loop.remove_reader(self._socket)
+        self._inbox.close()
         self.batch.close()
         self._socket.close()
 
@@ -238,25 +227,10 @@ class Endpoint:
 
     def _readable(self) -> None:
         now = self.batch.leaves_at = time.monotonic()
-        since = now - time.time()
-        receive = self._socket.recvmsg
         counters = self.counters
-        for _ in range(READS_PER_WAKEUP):
-            try:
-                datagram, extra, _, address = receive(SLOT_READ_BYTES, STAMP_BYTES)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                continue
+        for datagram, address, at in self._inbox.read(now):
             counters.datagrams += 1
             counters.octets += len(datagram)
-            at = now
-            if extra:
-                # When the kernel took it, not when we came to read it: else a busy server looks like a full link to the
-                # publisher's congestion control, and its picture shrinks.
-                seconds, nanoseconds = _stamp(extra[0][2])
-                at = min(now, max(self._arrived, seconds + nanoseconds * 1e-9 + since))
-                self._arrived = at
             try:
                 self.datagram(datagram, address, at)
             except PeerError:
@@ -391,7 +365,3 @@ class Endpoint:
                 session.handler.closed("timeout", now)
                 self.forget(session, now)
         self.tcp.sweep(now, self._timeout_s)
-
-
-SLOT_READ_BYTES = 2048
-"""The largest datagram read; anything longer than an Ethernet frame is cut and fails its checks."""

@@ -1,4 +1,4 @@
-"""The native fan-out, where it was built: `liveclass._fanout`, or what stands in for it.
+"""The native fan-out and receiving, where they were built: `liveclass._fanout`, or what stands in for it.
 
 Says which path is in use and why; refuses to know what either does. Not built is no fault: the Python path puts the
 same bytes on the wire.
@@ -22,6 +22,9 @@ else:
 
 Protector: Final[Any] = MODULE.Protector if MODULE is not None else None
 """The type of a receiver's keys on the native path; None where it was not built."""
+
+Unprotector: Final[Any] = MODULE.Unprotector if MODULE is not None else None
+"""The type of a sender's keys on the native path; None where it was not built."""
 
 
 def built() -> bool:

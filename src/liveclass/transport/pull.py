@@ -28,6 +28,7 @@ class PullSession:
     Args:
         identity: our certificate.
         handler: told of what comes; datagrams are still protected.
+        native: what comes is the native module's to unprotect, where that was built.
 
     Attributes:
         offer: to be sent to the other node.
@@ -42,6 +43,7 @@ class PullSession:
         "_handler",
         "_ice",
         "_identity",
+        "_native",
         "_ufrag",
         "heard",
         "number_id",
@@ -51,8 +53,9 @@ class PullSession:
         "sender",
     )
 
-    def __init__(self, identity: Identity, handler: Handler, now: float) -> None:
+    def __init__(self, identity: Identity, handler: Handler, now: float, *, native: bool = False) -> None:
         self._identity = identity
+        self._native = native
         self._handler = handler
         self._ufrag, pwd = new_credentials()
         self.offer = build_offer(
@@ -156,7 +159,7 @@ class PullSession:
     def _follow(self, dtls: Dtls, now: float) -> None:
         if dtls.state == "connected" and self.receiver is None and dtls.keys is not None:
             self.sender = SrtpSender(dtls.keys)
-            self.receiver = SrtpReceiver(dtls.keys, max_streams=MAX_STREAMS)
+            self.receiver = SrtpReceiver(dtls.keys, max_streams=MAX_STREAMS, native=self._native)
             dtls.keys.wipe()
             self.heard = now
             self._handler.connected(now)

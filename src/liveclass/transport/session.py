@@ -59,7 +59,7 @@ class PeerSession:
     Args:
         session: the unguessable id that names it to those above.
         offer: what the peer offered; its candidates are never used.
-        native: what is sent is the native fan-out's to protect, where that was built.
+        native: media are the native module's to protect and to unprotect, where that was built.
 
     Attributes:
         address: where datagrams to the peer go now; None before its first check, and when its last way is gone.
@@ -217,7 +217,7 @@ class PeerSession:
             if keys is None:
                 raise PeerError("The handshake ended without keys.")
             self.sender = SrtpSender(keys, allow_repeat=True, native=self._native)
-            self.receiver = SrtpReceiver(keys)
+            self.receiver = SrtpReceiver(keys, native=self._native)
             keys.wipe()
             self.handler.connected(now)
         elif state in {"failed", "closed"}:

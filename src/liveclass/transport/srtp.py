@@ -7,7 +7,7 @@ copies and checks about as long as the cipher runs: 2.9 us against 1.5 us per 1,
 pylibsrtp names the binding otherwise.
 
 A sender's RTP may be the native fan-out's instead (`_fanout.c`): then keys and rollover counters of RTP are there, and
-only its RTCP is libsrtp's.
+only its RTCP is libsrtp's. A receiver may be the native module's as a whole (`_unprotect.h`).
 
 The fan-out may inline `SrtpSender.protect_in`; this is the whole of it::
 
@@ -23,7 +23,7 @@ from pylibsrtp import Policy
 from pylibsrtp._binding import ffi, lib
 
 from liveclass.errors import UsageError
-from liveclass.transport.native import Protector
+from liveclass.transport.native import Protector, Unprotector
 from liveclass.transport.srtp_keys import ProfileName, SrtpKeys
 
 REPLAY_WINDOW: Final = 1024
@@ -209,33 +209,54 @@ class SrtpReceiver(_Session):
     Args:
         keys: from the handshake; they may be wiped once sender and receiver are made.
         max_streams: SSRCs that are let in; packets of further ones are refused.
+        native: by the native module, where that was built: it takes and refuses the same.
 
     Errors:
         UsageError: libsrtp refuses the profile or the memory.
     """
 
-    __slots__ = ("_max_streams", "_ssrcs")
+    __slots__ = ("_max_streams", "_ssrcs", "_unprotector")
 
-    def __init__(self, keys: SrtpKeys, *, max_streams: int = MAX_STREAMS) -> None:
-        super().__init__(keys.profile.name, keys.remote, Policy.SSRC_ANY_INBOUND, allow_repeat=False)
+    def __init__(self, keys: SrtpKeys, *, max_streams: int = MAX_STREAMS, native: bool = False) -> None:
         self._max_streams = max_streams
         self._ssrcs: set[bytes] = set()
+        self._unprotector: Any = None
+        if native and Unprotector is not None:
+            # libsrtp has no part in it: RTP and RTCP of an SSRC share their room, so both are in one place.
+            self.context = self._owner = None
+            self._unprotector = Unprotector(keys.profile.name, keys.remote, max_streams)
+        else:
+            super().__init__(keys.profile.name, keys.remote, Policy.SSRC_ANY_INBOUND, allow_repeat=False)
 
     def unprotect(self, datagram: bytes) -> bytes | None:
         """The RTP packet in `datagram` (RFC 3711 section 3.3); None when forged, replayed, too old or malformed.
 
         A value and no exception, because anyone near the path can send such datagrams at any rate.
         """
+        if self._unprotector is not None:
+            packet: bytes | None = self._unprotector.unprotect(datagram)
+            return packet
         return self._admit(_UNPROTECT, datagram[8:12], datagram)
 
     def unprotect_rtcp(self, datagram: bytes) -> bytes | None:
         """The compound RTCP packet in `datagram` (RFC 3711 section 3.4); None as for `unprotect`."""
+        if self._unprotector is not None:
+            packet: bytes | None = self._unprotector.unprotect_rtcp(datagram)
+            return packet
         return self._admit(_UNPROTECT_RTCP, datagram[4:8], datagram)
 
     def remove_stream(self, ssrc: int) -> None:
         """Forget `ssrc`, see `SrtpSender.remove_stream`; makes room for another."""
         super().remove_stream(ssrc)
         self._ssrcs.discard(ssrc.to_bytes(4, "big"))
+        if self._unprotector is not None:
+            self._unprotector.remove_stream(ssrc)
+
+    def close(self) -> None:
+        """See `_Session.close`."""
+        super().close()
+        if self._unprotector is not None:
+            self._unprotector.close()
 
     def _admit(self, function: Any, ssrc: bytes, datagram: bytes) -> bytes | None:
         """Run `function`, and count `ssrc` once a packet of it has proved authentic."""
