@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 import pytest
-from bench import crowd, figures, kernel, turnover
 
+from bench import crowd, figures, kernel, turnover
 from liveclass.transport import native
 
 STEP: dict[str, Any] = {
