@@ -40,6 +40,7 @@ class Adapter:
 
     own_network = False  # True: run in a network namespace, with an interface in 127/8 that is not lo
     host = HOST  # where the generator's peers have their sockets
+    forwards = False  # True: what it sends has the payloads that were published
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -183,6 +184,7 @@ class PyLoop(MediaRelay):
     """The yardstick in pyloop.py."""
 
     script = "pyloop"
+    forwards = True
 
 
 class Janus(Adapter):
@@ -190,6 +192,7 @@ class Janus(Adapter):
 
     own_network = True  # it gathers no candidates on a loopback interface, and binds to the interface
     host = "127.77.0.1"
+    forwards = True
     PLUGINS = "/usr/lib/x86_64-linux-gnu/janus"
 
     def start(self) -> None:
@@ -308,8 +311,20 @@ room-1: {{ publishers = 2
         await super().close()
 
 
+TOLD = {
+    "native": "native_fanout",
+    "sent": "datagrams_sent_total",
+    "sent_natively": "native_datagrams_sent_total",
+    "send_dropped": "datagrams_send_dropped_total",
+}
+"""Columns of a run by what `/metrics` of liveclass's relay calls them."""
+
+
 class Liveclass(Whip):
     """This project: a server of its own with a lesson made through its API, recording and all."""
+
+    forwards = True
+    options: tuple[str, ...] = ()
 
     def start(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="liveclass-bench-")
@@ -317,7 +332,8 @@ class Liveclass(Whip):
         command = [sys.executable, "-m", "liveclass", "serve", "--host", HOST, "--port", str(self.port)]
         command += ["--udp-port", str(free_port()), "--data-dir", os.path.join(self.folder, "data")]
         # all subscribers come from one address, and the lesson is still live when the server is stopped
-        command += ["--posts-per-s", "100000", "--drain-s", "0", "--log-level", "warning", *self.args.serve]
+        command += ["--posts-per-s", "100000", "--drain-s", "0", "--log-level", "warning", *self.options]
+        command += self.args.serve
         self.launch(command)
         self.lesson = self.api("POST", "/api/lessons", {"title": "bench"})
         self.whip, self.whep = self.lesson["whip_url"], self.lesson["whep_url"]
@@ -344,15 +360,26 @@ class Liveclass(Whip):
         return json.loads(self.fetch(path, method, body, token) or b"null")
 
     def notes(self) -> dict[str, Any]:
-        return {"recording": self.api("GET", "/api/lessons/" + self.lesson["id"])["recording"]["state"]}
+        recording = self.api("GET", "/api/lessons/" + self.lesson["id"])["recording"]["state"]
+        lines = self.fetch("/metrics").decode().splitlines()
+        told = {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] not in "#")}
+        figures = {name: told[f"liveclass_relay_{key}"] for name, key in TOLD.items()}
+        return {"recording": recording, **figures}
 
     async def subscribe(self, peer: Peer) -> None:
         self.token = self.lesson["classroom_token"]
         await super().subscribe(peer)
 
 
+class LiveclassPython(Liveclass):
+    """The same with the native fan-out off."""
+
+    options = ("--no-native-fanout",)
+
+
 ADAPTERS: dict[str, type[Adapter]] = {
     "liveclass": Liveclass,
+    "liveclass-python": LiveclassPython,
     "janus": Janus,
     "whip": Whip,
     "mediarelay": MediaRelay,

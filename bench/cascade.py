@@ -150,9 +150,9 @@ def run(args: argparse.Namespace, n: int, *, far: bool) -> dict[str, Any]:
         time.sleep(args.seconds)
         load = meter.read()
         _, after = subscribers.ask("mark")
-        samples = subscribers.ask("stop")
+        samples, checks = subscribers.ask("stop")
         _, stamps, _ = publisher.ask("stop")
-        late = [v for arrivals, _ in samples for v in latencies(arrivals, stamps, load.since_ns, load.until_ns)]
+        late = [v for arrivals in samples for v in latencies(arrivals, stamps, load.since_ns, load.until_ns)]
         packets = _packets(after) - _packets(before)
         return {
             "where": "node" if far else "owner",
@@ -166,7 +166,7 @@ def run(args: argparse.Namespace, n: int, *, far: bool) -> dict[str, Any]:
             "latency_p50_ms": percentile(late, 50),
             "latency_p95_ms": percentile(late, 95),
             "others_cpu": round(load.others, 2),
-            "undecryptable": sum(u for _, u in samples),
+            "check_failed": checks.failed,
         }
     finally:
         for child in children:
@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--srtp", default="cm80", choices=list(PROFILES))
     args = parser.parse_args()
     args.parallel, args.feedback, args.bitrate = 4, False, 10_000_000
+    args.whole, args.look, args.report = False, 0.02, 1.0
     for n in map(int, args.n.split(",")):
         for far in (False, True):
             results = [run(args, n, far=far) for _ in range(args.repeat)]

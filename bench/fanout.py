@@ -20,6 +20,7 @@ from bench.adapters import ADAPTERS, ROOT
 from bench.generator import Child, publish, subscribe
 from bench.measure import Meter, latencies, percentile, rss_mb
 from bench.peer import PROFILES, VIDEO
+from bench.wire import as_json
 
 Counters = Sequence[dict[str | None, tuple[int, int, int, int]]]
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
     adapter = ADAPTERS[args.adapter](args)
     children: list[Child] = []
     about = {"adapter": args.adapter, "label": args.label, "n": n, "parallel": args.parallel, "codec": args.codec}
-    about |= {"offered_srtp": args.srtp, "feedback": args.feedback}
+    about |= {"offered_srtp": args.srtp, "feedback": args.feedback, "whole": args.whole}
     try:
         adapter.start()
         rss_idle = rss_mb(adapter.pid)
@@ -53,9 +54,9 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
         rss = rss_mb(adapter.pid)
         said = adapter.notes()
 
-        samples = subscribers.ask("stop")
+        samples, checks = subscribers.ask("stop")
         sent, stamps, closed = publisher.ask("stop")
-        late = [v for arrivals, _ in samples for v in latencies(arrivals, stamps, load.since_ns, load.until_ns)]
+        late = [v for arrivals in samples for v in latencies(arrivals, stamps, load.since_ns, load.until_ns)]
         server, *generator = load.cores
         published = sum(begun <= t <= ended for t in sent) / ((ended - begun) / 1e9)
         delivered = delivery(before, after, (ended - begun) / 1e9, len(joins))
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
             "latency_p50_ms": percentile(late, 50),
             "latency_p99_ms": percentile(late, 99),
             "latency_frames": len(late),
-            "undecryptable": sum(u for _, u in samples),
+            **as_json(checks),
             "join_p50_ms": percentile([1000 * j for j in joins], 50),
             "join_p95_ms": percentile([1000 * j for j in joins], 95),
             "joins_ms": [round(1000 * j, 2) for j in joins],
@@ -129,6 +130,8 @@ COLUMNS = [  # title, key
     ("us/packet", "us_per_packet"),
     ("RSS MB", "rss_mb"),
     ("KB/sub", "rss_per_sub_kb"),
+    ("checked", "checked"),
+    ("wrong", "check_failed"),
     ("late p50 ms", "latency_p50_ms"),
     ("p99", "latency_p99_ms"),
     ("join p50 ms", "join_p50_ms"),
@@ -182,6 +185,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--feedback", action="store_true", help="subscribers send transport-wide feedback, as browsers do"
     )
+    parser.add_argument(
+        "--whole", action="store_true", help="subscribers take runs of datagrams in one piece, as a network card does"
+    )
+    parser.add_argument("--look", type=float, default=0.02, help="seconds between two looks at the sockets")
+    parser.add_argument("--report", type=float, default=1.0, help="seconds between two reports of a subscriber")
     parser.add_argument("--label", help="name of the results (default: the adapter's)")
     parser.add_argument("--janus-loops", type=int, default=0, help="Janus's event_loops (default: a thread a peer)")
     parser.add_argument("--codec", choices=VIDEO, default="h264", help="of the picture that is published")
@@ -216,8 +224,9 @@ def main() -> None:
     clip.load(args.codec)
     sizes = [int(n) for n in args.n.split(",")]
     if args.once:
-        print(json.dumps(run(args, sizes[0])))
-        return
+        record = run(args, sizes[0])
+        print(json.dumps(record))
+        sys.exit(1 if record.get("check_failed") else 0)
     path = RESULTS / f"fanout-{args.label}.json"
     runs = []
     for _ in range(args.repeat):
@@ -226,6 +235,8 @@ def main() -> None:
             print(json.dumps(runs[-1]), flush=True)
             path.write_text(json.dumps({**surroundings(), "runs": runs}, indent=1))
     print(table([path]))
+    if any(r.get("check_failed") for r in runs):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,20 @@ from typing import Any
 
 from bench.lesson import median, recorder_cost
 from bench.measure import percentile
+from bench.wire import EVERY
 
 Raw = dict[str, Any]
 
 NOISE_CORES = 0.3
 """What other processes may take while we measure: above it, times are those of a machine at work."""
 
-SERVERS = {"liveclass": "liveclass", "janus": "Janus", "mediarelay": "MediaRelay, 8 subscribers", "pyloop": "bare loop"}
+SERVERS = {
+    "liveclass": "liveclass",
+    "liveclass-python": "the same in Python",
+    "janus": "Janus",
+    "mediarelay": "MediaRelay, 8 subscribers",
+    "pyloop": "bare loop",
+}
 """Columns by adapter. The bare loop is no server: it does the least, with calls for each packet."""
 
 MEDIARELAY_N = 8
@@ -50,31 +57,48 @@ class Figure:
 
 
 def runs(
-    raw: Raw, adapter: str, n: int, srtp: str = "cm80", parallel: int = 4, failed: bool = False, feedback: bool = False
+    raw: Raw,
+    adapter: str,
+    n: int,
+    srtp: str = "cm80",
+    parallel: int = 4,
+    failed: bool = False,
+    feedback: bool = False,
+    whole: bool = False,
 ) -> list[dict[str, Any]]:
     """The runs of one scenario that went well, or those that failed. MediaRelay has one size only.
 
     Args:
         feedback: those whose subscribers send feedback on congestion, adapted to or not.
+        whole: those whose subscribers take runs of datagrams in one piece.
     """
     n = MEDIARELAY_N if adapter == "mediarelay" and n == 100 else n
     wanted = (adapter, n, srtp, parallel)
     found = [r for r in raw["runs"] if (r["adapter"], r["n"], r["offered_srtp"], r["parallel"]) == wanted]
-    return [r for r in found if failed == ("error" in r) and feedback == r.get("feedback", False)]
+    kind = (failed, feedback, whole)
+    return [r for r in found if kind == ("error" in r, r.get("feedback", False), r.get("whole", False))]
 
 
-def _median(key: str, n: int, srtp: str = "cm80") -> Callable[[Raw, str], float | None]:
-    return lambda raw, adapter: median([r[key] for r in runs(raw, adapter, n, srtp) if r[key] is not None])
+def median_of(
+    key: str, n: int, srtp: str = "cm80", *, parallel: int = 4, feedback: bool = False, whole: bool = False
+) -> Callable[[Raw, str], float | None]:
+    """The median of a column over the runs of one scenario."""
+
+    def middle(raw: Raw, adapter: str) -> float | None:
+        found = runs(raw, adapter, n, srtp, parallel, feedback=feedback, whole=whole)
+        return median([r[key] for r in found if r[key] is not None])
+
+    return middle
 
 
-def _lost(n: int, srtp: str = "cm80") -> Callable[[Raw, str], float | None]:
+def lost(n: int, srtp: str = "cm80", parallel: int = 4) -> Callable[[Raw, str], float | None]:
     """The worst run: gaps in sequence numbers, and those who never got in as lost altogether."""
 
     def worst(raw: Raw, adapter: str) -> float | None:
-        found = runs(raw, adapter, n, srtp)
-        lost = [100 - r["joined"] / r["n"] * (100 - max(r["loss_pct"], 0)) for r in found if r["loss_pct"] is not None]
-        failed = [100.0 for _ in runs(raw, adapter, n, srtp, failed=True)] if found else []
-        return round(max(lost + failed), 6) if lost else None
+        found = runs(raw, adapter, n, srtp, parallel)
+        gaps = [100 - r["joined"] / r["n"] * (100 - max(r["loss_pct"], 0)) for r in found if r["loss_pct"] is not None]
+        failed = [100.0 for _ in runs(raw, adapter, n, srtp, parallel, failed=True)] if found else []
+        return round(max(gaps + failed), 6) if gaps else None
 
     return worst
 
@@ -137,43 +161,43 @@ def _recording(raw: Raw) -> float | None:
     return median(recorder_cost(raw.get("recorder", [])))
 
 
-def _most(bound: float) -> Callable[[float], bool]:
+def most(bound: float) -> Callable[[float], bool]:
     return lambda value: value <= bound
 
 
 FIGURES: Sequence[Figure] = (
-    Figure("CPU per packet, 100 subscribers, AES-CM", "≤ 9 µs", "µs", _median("us_per_packet", 100), _most(9)),
+    Figure("CPU per packet, 100 subscribers, AES-CM", "≤ 9 µs", "µs", median_of("us_per_packet", 100), most(9)),
     Figure(
-        "the same with AES-GCM", "≤ 8 µs", "µs", _median("us_per_packet", 100, "gcm128"), _most(8),
+        "the same with AES-GCM", "≤ 8 µs", "µs", median_of("us_per_packet", 100, "gcm128"), most(8),
     ),
     Figure(
         "added to it by adaptation to each subscriber's link", "≤ 10 %", "%",
-        _ours(lambda raw: median(adaptation_cost(raw))), _most(10),
+        _ours(lambda raw: median(adaptation_cost(raw))), most(10),
     ),
-    Figure("packets lost, 100 subscribers", "none", "%", _lost(100), _most(0)),
-    Figure("pictures received, of 30 a second", "", "/s", _median("video_fps_per_sub", 100)),
-    Figure("packets lost, 400 subscribers in one process", "none", "%", _lost(400), _most(0)),
-    Figure("pictures received then, of 30 a second", "", "/s", _median("video_fps_per_sub", 400)),
-    Figure("CPU per packet then", "", "µs", _median("us_per_packet", 400)),
-    Figure("added latency, 100 subscribers, p50", "≤ 3 ms", "ms", _median("latency_p50_ms", 100), _most(3)),
-    Figure("added latency, p99", "≤ 20 ms", "ms", _median("latency_p99_ms", 100), _most(20)),
-    Figure("request to first packet, 4 joining at a time, p50", "≤ 25 ms", "ms", _join(50, 100, 4), _most(25)),
-    Figure("request to first packet, p95", "≤ 60 ms", "ms", _join(95, 100, 4), _most(60)),
+    Figure("packets lost, 100 subscribers", "none", "%", lost(100), most(0)),
+    Figure("pictures received, of 30 a second", "", "/s", median_of("video_fps_per_sub", 100)),
+    Figure("packets lost, 400 subscribers in one process", "none", "%", lost(400), most(0)),
+    Figure("pictures received then, of 30 a second", "", "/s", median_of("video_fps_per_sub", 400)),
+    Figure("CPU per packet then", "", "µs", median_of("us_per_packet", 400)),
+    Figure("added latency, 100 subscribers, p50", "≤ 3 ms", "ms", median_of("latency_p50_ms", 100), most(3)),
+    Figure("added latency, p99", "≤ 20 ms", "ms", median_of("latency_p99_ms", 100), most(20)),
+    Figure("request to first packet, 4 joining at a time, p50", "≤ 25 ms", "ms", _join(50, 100, 4), most(25)),
+    Figure("request to first packet, p95", "≤ 60 ms", "ms", _join(95, 100, 4), most(60)),
     Figure("50 joining at once, p50", "", "ms", _join(50, 50, 50)),
-    Figure("50 joining at once, p95", "≤ 400 ms", "ms", _join(95, 50, 50), _most(400)),
-    Figure("memory of the server with 100 subscribers", "", "MB", _median("rss_mb", 100)),
-    Figure("memory per subscriber", "≤ 200 KB", "KB", _median("rss_per_sub_kb", 100), _most(200)),
+    Figure("50 joining at once, p95", "≤ 400 ms", "ms", _join(95, 50, 50), most(400)),
+    Figure("memory of the server with 100 subscribers", "", "MB", median_of("rss_mb", 100)),
+    Figure("memory per subscriber", "≤ 200 KB", "KB", median_of("rss_per_sub_kb", 100), most(200)),
     Figure(
         "memory kept after 100 joined and left, three times", "the baseline, to 5 %", "%", _ours(_remains),
-        _most(100 * EMPTY_TOLERANCE),
+        most(100 * EMPTY_TOLERANCE),
     ),
-    Figure("of it added by the last time", "none, to 1 %", "%", _ours(_creep), _most(100 * CREEP_TOLERANCE)),
+    Figure("of it added by the last time", "none, to 1 %", "%", _ours(_creep), most(100 * CREEP_TOLERANCE)),
     Figure(
         "recording, of a core per lesson", "< 0.5 %", "%", _ours(_recording),
         lambda value: value < 0.5,
     ),
     Figure(
-        "end of the lesson to a replay that plays, slowest", "≤ 1000 ms", "ms", _ours(_slowest_replay), _most(1000),
+        "end of the lesson to a replay that plays, slowest", "≤ 1000 ms", "ms", _ours(_slowest_replay), most(1000),
     ),
 )  # fmt: skip
 
@@ -212,12 +236,19 @@ def table(raw: Raw, figures: Sequence[Figure] = FIGURES) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def checked(raw: Raw) -> tuple[int, int]:
+    """Packets that an independent decryptor looked at, and those of them that were not what they must be."""
+    good = [r for r in raw["runs"] if "error" not in r]
+    return sum(r.get("checked", 0) for r in good), sum(r.get("check_failed", 0) for r in good)
+
+
 def notes(raw: Raw) -> list[str]:
     """What must be read with the table: the machine, how noisy it was, and what went wrong. A sentence each."""
     told = [r["others_cpu"] for r in [*raw["runs"], *raw.get("recorder", [])] if "others_cpu" in r]
     repeats = max(
         (len(runs(raw, r["adapter"], r["n"], r["offered_srtp"], r["parallel"])) for r in raw["runs"]), default=0
     )
+    looked_at, wrong = checked(raw)
     out: list[str] = [
         f"Measured {raw['date']} on {raw['cores']} cores of {raw['cpu']}, Linux {raw['kernel']}, "
         f"Python {raw['python']}: medians of {repeats} runs, the servers in turn."
@@ -230,6 +261,11 @@ def notes(raw: Raw) -> list[str]:
                 f"**Warning: in {noisy} of {len(told)} runs others took over {NOISE_CORES} cores;"
                 " times and latencies are then those of a busy machine.**"
             )
+    if looked_at:
+        out.append(
+            f"Of the packets {looked_at:,}, one of {EVERY} of each stream and all of two subscribers, were decrypted by"
+            f" pylibsrtp and looked at: keys, payload and header as they must be in all but {wrong}."
+        )
     if raw.get("quick"):
         out.append("**Short runs (`--quick`), once each: for a look, not for a README.**")
     if m := _memory(raw):
@@ -245,8 +281,9 @@ def notes(raw: Raw) -> list[str]:
             out.append(f"A run of {name} failed: {r['error'][:200]}")
         elif r.get("failures"):
             out.append(f"In a run of {name} some could not join: {r['failures'][0][:120]}")
-        if r.get("undecryptable"):
-            out.append(f"In a run of {name} {r['undecryptable']} packets could not be decrypted.")
+        if r.get("check_failed"):
+            why = ", ".join(f"{what} {count}" for what, count in r["check_faults"].items())
+            out.append(f"**In a run of {name} {r['check_failed']} packets were not what they must be: {why}.**")
         if r.get("recording", "recording") != "recording" and r.get("record", True):
             out.append(f"In a run of {name} the recording was {r['recording']!r}, so its cost is missing.")
     return [*out, *raw.get("remarks", [])]

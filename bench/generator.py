@@ -21,6 +21,7 @@ from aiortc import rtp
 from bench import clip
 from bench.adapters import Adapter
 from bench.peer import PROFILES, Peer, Sink, context
+from bench.wire import Checks
 
 
 async def publish(adapter: Adapter, conn: Connection, args: argparse.Namespace) -> None:
@@ -80,21 +81,24 @@ async def publish(adapter: Adapter, conn: Connection, args: argparse.Namespace) 
 
 
 async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace, n: int) -> None:
-    """Joins n subscribers, then counts what they get; answers each 'mark' with the time in ns and the counters."""
-    sampled = {0, n - 1} if n > 1 else {0}
-    sink = Sink()
+    """Joins n subscribers, then counts what they get.
+
+    Answers over the pipe: first, and after each ("more", k), the times that it took to join in seconds and the
+    failures; to "mark" the time in ns and the counters; to "stop" the arrivals at the sampled, and what the packets'
+    checks found.
+    The first subscriber and the last of each lot are sampled.
+    """
+    checks = Checks(await asyncio.to_thread(published, args.codec) if adapter.forwards else frozenset())
+    sink = Sink(args.feedback, args.whole)
     peers: list[Peer] = []
     steady: list[Peer] = []
-    joins: list[float] = []
-    failures: list[str] = []
     await adapter.open()
     context(PROFILES[args.srtp])  # not part of the first join
     gate = asyncio.Semaphore(args.parallel)
-    order = iter(range(n))
 
-    async def join() -> None:
+    async def join(sampled: bool, joins: list[float], failures: list[str]) -> None:
         async with gate:
-            peer = Peer(args.srtp, next(order) in sampled, adapter.host, args.codec, args.feedback)
+            peer = Peer(args.srtp, sampled, adapter.host, args.codec, args.feedback, checks)
             begun = time.monotonic()
             try:
                 await adapter.subscribe(peer)
@@ -104,14 +108,17 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
                 peer.close()
                 return
             joins.append(peer.first_media - begun)
-            peer.due = begun + 1
+            peer.due = begun + args.report
             peers.append(peer)
-            if not peer.sampled:
-                peer.sink()
+            if not sampled:
+                peer.sink(args.whole)
                 steady.append(peer)
 
-    async def join_all() -> None:
-        await asyncio.gather(*(join() for _ in range(n)))
+    async def join_all(count: int) -> None:
+        joins: list[float] = []
+        failures: list[str] = []
+        sampled = {count - 1} if peers else {0, count - 1}
+        await asyncio.gather(*(join(i in sampled, joins, failures) for i in range(count)))
         conn.send((joins, failures))
 
     def mark() -> tuple[int, list[dict[str | None, tuple[int, int, int, int]]]]:
@@ -120,18 +127,19 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
             {p.kind(pt): (s.packets, s.octets, s.markers, s.extended) for pt, s in p.streams.items()} for p in peers
         ]
 
-    joining = asyncio.ensure_future(join_all())
+    joining = asyncio.ensure_future(join_all(n))
     rounds = 0
-    wanted = ""
+    wanted: Any = ""
     while wanted != "stop":
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(args.look)
         for peer in steady:
             sink.drain(peer)
         now = time.monotonic()
         for peer in peers:
-            peer.tell(now)
+            if args.feedback:
+                peer.tell(now)
             if now > peer.due:
-                peer.due = now + 1
+                peer.due = now + args.report
                 peer.report(args.bitrate)
                 if (rounds := rounds + 1) % 4 == 0:
                     peer.check()
@@ -139,17 +147,24 @@ async def subscribe(adapter: Adapter, conn: Connection, args: argparse.Namespace
             wanted = conn.recv()
             if wanted == "mark":
                 conn.send(mark())
+            elif wanted[0] == "more":
+                joining = asyncio.ensure_future(join_all(wanted[1]))
     joining.cancel()
-    conn.send(
-        [
-            ([(at, stamp) for at, pt, marker, stamp in p.arrivals if marker and p.kind(pt) == "video"], p.undecryptable)
-            for p in peers
-            if p.sampled
-        ]
-    )
+    samples = [
+        [(at, stamp) for at, pt, marker, stamp in p.arrivals if marker and p.kind(pt) == "video"]
+        for p in peers
+        if p.sampled
+    ]
+    conn.send((samples, checks))
     for peer in peers:
         peer.close()
     await adapter.close()
+
+
+def published(codec: str) -> frozenset[bytes]:
+    """The payloads of all packets that `publish` sends."""
+    frames, opus = clip.load(codec)
+    return frozenset(payload for frame in frames for payload in frame) | frozenset(opus)
 
 
 class Child:
@@ -184,7 +199,7 @@ class Child:
             raise value
         return value
 
-    def ask(self, what: str, timeout: float = 60) -> Any:
+    def ask(self, what: object, timeout: float = 60) -> Any:
         self.conn.send(what)
         return self.get(timeout)
 

@@ -20,10 +20,12 @@ from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCCertificate
 from OpenSSL import SSL
 from pylibsrtp import Policy, Session
 
+from bench.wire import EVERY, Checks, Wire
 from liveclass.rtp.twcc import TransportFeedbackBuilder
 
 HOST = "127.0.0.1"
 SO_TIMESTAMPNS = 35
+SOL_UDP, UDP_GRO = 17, 104
 PROFILES = {
     "cm80": [p for p in SRTP_PROFILES if p.openssl_profile == b"SRTP_AES128_CM_SHA1_80"],
     "gcm128": [p for p in SRTP_PROFILES if p.openssl_profile == b"SRTP_AEAD_AES_128_GCM"],
@@ -62,7 +64,7 @@ def parse_sdp(sdp: str, video: str) -> dict[str, Any]:
 
     Returns:
         `ufrag`, `pwd`, `setup`; `media`, each with `kind`, `mid` and `pt` (None where the codec is not offered);
-        `address` of the first candidate on loopback, or None.
+        `address` of the first candidate on loopback, or None; `numbered`, whether packets have transport-wide numbers.
     """
 
     def attr(name: str, text: str = sdp, default: str | None = None) -> str | None:
@@ -82,6 +84,7 @@ def parse_sdp(sdp: str, video: str) -> dict[str, Any]:
         "setup": attr("setup"),
         "media": media,
         "address": next(filter(None, map(loopback, candidates)), None),
+        "numbered": f"a=extmap:{NUMBERS[0]}" in sdp,
     }
 
 
@@ -113,7 +116,12 @@ class Stream:
 
 
 class Peer:
-    """One end of a session: an offer or an answer, ICE checks, a DTLS handshake, SRTP keys."""
+    """One end of a session: an offer or an answer, ICE checks, a DTLS handshake, SRTP keys.
+
+    Args:
+        sampled: its arrivals are kept, and each of its packets is checked where others check one of `EVERY`.
+        checks: where a receiver counts the packets that it decrypts and looks at; None: it does neither.
+    """
 
     def __init__(
         self,
@@ -122,7 +130,10 @@ class Peer:
         host: str = HOST,
         codec: str = "h264",
         feedback: bool = False,
+        checks: Checks | None = None,
     ) -> None:
+        self.checks = checks
+        self.wire: Wire | None = None
         self.numbers = TransportFeedbackBuilder(0, 0, interval_s=FEEDBACK_S) if feedback else None
         self.codecs = {"audio": AUDIO, "video": VIDEO[codec]}
         self.encoding = self.codecs["video"][1].split("/")[0]
@@ -152,7 +163,6 @@ class Peer:
         self.arrivals: list[
             tuple[int, int, int, int]
         ] = []  # sampled: (kernel time ns, payload type, marker, timestamp)
-        self.undecryptable = 0
         self.flight: list[bytes] = []  # the last DTLS datagrams sent, when, and how long to wait for an answer
         self.flight_at = self.flight_wait = 0.0
         self.connected = asyncio.Event()
@@ -283,7 +293,12 @@ class Peer:
             return Session(policy)
 
         self.tx = session(mine, Policy.SSRC_ANY_OUTBOUND)
-        self.rx = session(1 - mine, Policy.SSRC_ANY_INBOUND) if self.sampled else None
+        if self.checks is not None:
+            number_id = int(NUMBERS[0].split()[0]) if self.numbers is not None and self.remote["numbered"] else 0
+            incoming = session(1 - mine, Policy.SSRC_ANY_INBOUND)
+            self.wire = Wire(incoming, self.checks, number_id=number_id, repairs=RTX)
+        elif self.sampled:
+            self.rx = session(1 - mine, Policy.SSRC_ANY_INBOUND)
         self.connected.set()
 
     def _flush(self) -> None:
@@ -367,17 +382,16 @@ class Peer:
             if self.numbers is not None and data[0] & 0x10:
                 self._number(data, 0, at or time.time_ns())
             if pt == RTX:
+                if self.wire:
+                    self.wire.check(data, 1)
                 return
             if pt not in self.streams:
                 self.streams[pt] = Stream(seq, ssrc)
             self.streams[pt].add(seq, len(data), marker)
             if self.sampled:
                 self.arrivals.append((at, pt, marker, stamp))
-                if self.rx:
-                    try:
-                        self.rx.unprotect(data)
-                    except Exception:
-                        self.undecryptable += 1
+            if self.wire and (self.sampled or self.streams[pt].packets % EVERY == 1):
+                self.wire.check(data, 1 if self.sampled else EVERY)
             if not self.first_media:
                 self.first_media = time.monotonic()
                 self.media.set()
@@ -413,9 +427,11 @@ class Peer:
             for packet in self.numbers.build(now):
                 self.send_rtcp([packet])
 
-    def sink(self) -> None:
-        """From now on only `Sink.drain` reads the socket."""
+    def sink(self, whole: bool = False) -> None:
+        """From now on only `Sink.drain` reads the socket; with `whole`, runs of datagrams come in one piece."""
         asyncio.get_running_loop().remove_reader(self.sock)
+        if whole:
+            self.sock.setsockopt(SOL_UDP, UDP_GRO, 1)
 
     def close(self) -> None:
         if self.ssl and self.profile:
@@ -435,13 +451,18 @@ class Sink:
     """Empties a peer's socket by recvmmsg and counts: about 1 us a packet.
 
     Arrivals that are told to the server are those of the kernel: seldom looking at a socket delays nothing.
+
+    Args:
+        timed: the peers' sockets tell times of arrival.
+        whole: the peers take runs of datagrams in one piece (UDP_GRO), as a network card hands them on.
     """
 
-    BATCH, SIZE = 64, 2048
-    CONTROL = 32
-    """Bytes of one control message with a timespec."""
+    CONTROL = 64
+    """Bytes of two control messages: a timespec, and the size of a run's datagrams."""
+    TIMED, RUN = 1 | SO_TIMESTAMPNS << 32, SOL_UDP | UDP_GRO << 32
+    """Level and type of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, timed: bool = False, whole: bool = False) -> None:
         class iovec(ctypes.Structure):
             _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
 
@@ -459,38 +480,66 @@ class Sink:
                 ("pad2", ctypes.c_uint),
             ]
 
-        self.raw = ctypes.create_string_buffer(self.BATCH * self.SIZE)
+        self.batch, self.size = (16, 1 << 16) if whole else (64, 2048)
+        self.given = self.CONTROL if timed or whole else 0
+        self.raw = ctypes.create_string_buffer(self.batch * self.size)
         self.view = memoryview(self.raw).cast("B")
-        self.control = ctypes.create_string_buffer(self.BATCH * self.CONTROL)
-        self.iovs = (iovec * self.BATCH)()
-        self.msgs = (mmsghdr * self.BATCH)()
-        for i in range(self.BATCH):
-            self.iovs[i] = iovec(ctypes.addressof(self.raw) + i * self.SIZE, self.SIZE)
+        self.control = ctypes.create_string_buffer(self.batch * self.CONTROL)
+        self.iovs = (iovec * self.batch)()
+        self.msgs = (mmsghdr * self.batch)()
+        for i in range(self.batch):
+            self.iovs[i] = iovec(ctypes.addressof(self.raw) + i * self.size, self.size)
             self.msgs[i].iov = ctypes.addressof(self.iovs[i])
             self.msgs[i].iovlen = 1
             self.msgs[i].control = ctypes.addressof(self.control) + i * self.CONTROL
+            self.msgs[i].controllen = self.given
         headers = memoryview(self.msgs).cast("B")
         size = ctypes.sizeof(mmsghdr)
         self.lengths = headers.cast("I")[mmsghdr.len.offset // 4 :: size // 4]
         self.controls = headers.cast("Q")[mmsghdr.controllen.offset // 8 :: size // 8]
-        self.stamps = memoryview(self.control).cast("B").cast("q")
+        self.words = memoryview(self.control).cast("B").cast("Q")
         self.recvmmsg = ctypes.CDLL(None).recvmmsg
 
     def drain(self, peer: Peer) -> None:
-        view, streams, stamps, controls = self.view, peer.streams, self.stamps, self.controls
-        timed = peer.numbers is not None
-        n = self.BATCH
-        while n == self.BATCH:
+        lengths, n = self.lengths, self.batch
+        while n == self.batch:
+            n = max(0, self.recvmmsg(peer.sock.fileno(), self.msgs, self.batch, socket.MSG_DONTWAIT, None))
             for i in range(n):
-                controls[i] = self.CONTROL if timed else 0
-            n = max(0, self.recvmmsg(peer.sock.fileno(), self.msgs, self.BATCH, socket.MSG_DONTWAIT, None))
-            for i in range(n):
-                at, second = i * self.SIZE, view[i * self.SIZE + 1]
-                stream = streams.get(second & 0x7F)
-                arrival = 1_000_000_000 * stamps[4 * i + 2] + stamps[4 * i + 3] if timed else 0
-                if stream and 127 < view[at] < 192:
-                    if view[at] & 0x10:
-                        peer._number(view, at, arrival)
-                    stream.add(view[at + 2] << 8 | view[at + 3], self.lengths[i], second >> 7)
-                else:
-                    peer.datagram(bytes(view[at : at + self.lengths[i]]), at=arrival)
+                length = lengths[i]
+                arrival, step = self._told(i) if self.given else (0, 0)
+                at = i * self.size
+                if not 0 < step < length:
+                    self._one(peer, at, length, arrival)
+                    continue
+                end = at + length
+                while at < end:
+                    self._one(peer, at, min(step, end - at), arrival)
+                    at += step
+
+    def _one(self, peer: Peer, at: int, length: int, arrival: int) -> None:
+        """Count the datagram at `at`."""
+        view = self.view
+        second = view[at + 1]
+        stream = peer.streams.get(second & 0x7F)
+        if stream is None or not 127 < view[at] < 192:
+            peer.datagram(bytes(view[at : at + length]), at=arrival)
+            return
+        if view[at] & 0x10:
+            peer._number(view, at, arrival)
+        stream.add(view[at + 2] << 8 | view[at + 3], length, second >> 7)
+        if stream.packets % EVERY == 1 and peer.wire:
+            peer.wire.check(bytes(view[at : at + length]), EVERY)
+
+    def _told(self, i: int) -> tuple[int, int]:
+        """The time in ns at which message `i` arrived, and the size of its datagrams; each 0 where it was not told."""
+        words, word = self.words, i * self.CONTROL // 8
+        end = word + self.controls[i] // 8
+        self.controls[i] = self.given  # the kernel wrote there how much it used
+        arrival = step = 0
+        while word + 2 < end:
+            if words[word + 1] == self.TIMED:
+                arrival = 1_000_000_000 * words[word + 2] + words[word + 3]
+            elif words[word + 1] == self.RUN:
+                step = words[word + 2] & 0xFFFFFFFF
+            word += (words[word] + 7) // 8
+        return arrival, step

@@ -40,11 +40,14 @@ class Scenario:
     parallel: int = 4
     feedback: bool = False
     adaptation: bool = True
+    whole: bool = False
 
     def __str__(self) -> str:
         words = f"{self.adapter} -n {self.n} --srtp {self.srtp} --parallel {self.parallel}"
         if self.feedback:
             words += " --feedback"
+        if self.whole:
+            words += " --whole"
         return words if self.adaptation else f"{words} --serve=--no-adaptation"
 
 
@@ -104,10 +107,11 @@ def one(scenario: Scenario, effort: Effort) -> dict[str, Any]:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
         out, _ = process.communicate(timeout=RUN_LIMIT_S)
-        record: dict[str, Any] = json.loads(out.splitlines()[-1])
+        record: dict[str, Any] = json.loads(out.splitlines()[-1])  # it ends with 1 where a check failed
     except (subprocess.TimeoutExpired, IndexError, ValueError) as e:
         record = {"adapter": scenario.adapter, "n": scenario.n, "error": f"{type(e).__name__}: {e}"}
         record |= {"offered_srtp": scenario.srtp, "parallel": scenario.parallel, "feedback": scenario.feedback}
+        record |= {"whole": scenario.whole}
     finally:
         if process.poll() is None:
             process.terminate()  # it ends its server and children
@@ -164,6 +168,8 @@ def main() -> None:
     raw = measure(given.only, QUICK if given.quick else FULL, path)
     print(text(raw))
     print(f"Raw results: {path.relative_to(ROOT)}", file=sys.stderr)
+    if figures.checked(raw)[1]:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

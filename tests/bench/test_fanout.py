@@ -60,5 +60,6 @@ def test_a_lesson_with_two_subscribers_loses_nothing() -> None:
     assert (record["joined"], record["failures"]) == (2, [])
     assert record["delivered_pps"] > 0
     assert record["latency_frames"] > 0
-    assert (record["loss_pct"], record["undecryptable"], record["publisher_closed"]) == (0, 0, False)
+    assert (record["loss_pct"], record["check_failed"], record["publisher_closed"]) == (0, 0, False)
+    assert record["checked"] > 0
     assert record["recording"] == "recording"

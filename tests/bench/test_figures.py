@@ -9,7 +9,7 @@ RUN: dict[str, Any] = {
     "adapter": "liveclass", "n": 100, "offered_srtp": "cm80", "parallel": 4, "joined": 100, "failures": [],
     "us_per_packet": 8.5, "loss_pct": 0.0, "video_fps_per_sub": 30.0, "rss_mb": 110.0, "rss_per_sub_kb": 120.0,
     "latency_p50_ms": 2.0, "latency_p99_ms": 15.0, "joins_ms": [20.0] * 99 + [50.0], "others_cpu": 0.05,
-    "undecryptable": 0, "recording": "recording", "delivered_pps": 18_800.0,
+    "checked": 1000, "check_failed": 0, "check_faults": {}, "recording": "recording", "delivered_pps": 18_800.0,
 }  # fmt: skip
 
 

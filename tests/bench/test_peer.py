@@ -22,6 +22,7 @@ def test_a_description_yields_what_a_peer_needs() -> None:
         "setup": "passive",
         "media": [{"kind": "audio", "mid": "0", "pt": 111}, {"kind": "video", "mid": "1", "pt": 102}],
         "address": ("127.77.0.1", 5001),
+        "numbered": False,
     }
 
 
