@@ -97,7 +97,7 @@ def test_a_link_that_falls_keeps_the_small_picture_where_it_fits(seed: int, monk
 
 
 def test_a_page_that_wants_more_does_not_forget_what_its_link_has_shown_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A greeting asks for everything for a moment, when little is known; sound alone then shows what the link carries."""
+    """A greeting asks for everything for a moment, when little is known; sound alone then shows what the link holds."""
     room = Classroom(Link(((0, 400e3),), delay=0.15, seed=3), Link(((0, 150e3),), delay=0.15, seed=4))
     rates: list[int] = []
 
