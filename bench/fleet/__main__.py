@@ -12,7 +12,7 @@ from typing import Protocol
 from bench.fleet.crowd import joins, signalling
 from bench.fleet.faults import failover, outage
 from bench.fleet.site import Row, surroundings, table
-from bench.fleet.wear import classes, soak
+from bench.fleet.wear import TURN_S, classes, soak
 from bench.fleet.workers import workers
 
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     command("signalling", "what passing through another node adds", rooms=5, seconds=20.0)
     command("joins", "a crowd comes at once", count=500, within=5.0, most=200, lessons=4, rooms=10)
     command("workers", "what a packet costs one worker and two", subscribers=50, seconds=15.0)
-    command("soak", "a lesson with joins and leaves", rooms=30, minutes=20.0)
+    command("soak", "a lesson with joins and leaves", rooms=30, minutes=20.0, away=TURN_S, lanes=1)
     command("classes", "lessons are opened and closed", rooms=30, cycles=50)
     return made
 
@@ -54,7 +54,7 @@ def measure(options: argparse.Namespace) -> Seen:
         case "workers":
             return workers(options.subscribers, options.seconds)
         case "soak":
-            return asyncio.run(soak(options.rooms, options.minutes * 60))
+            return asyncio.run(soak(options.rooms, options.minutes * 60, options.away, at_once=options.lanes))
         case _:
             return asyncio.run(classes(options.rooms, options.cycles))
 

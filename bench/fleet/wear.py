@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -24,6 +25,9 @@ WARM_CYCLES = 5
 """Lessons until all that is made once is there: connections of the database, threads for files."""
 
 SAMPLE_S = 5.0
+LEVELS = 12
+"""Samples of memory that are told one by one."""
+
 HEAR_S = 30.0
 LIGHT_S = 10.0
 """For one light rendition of a short lesson, by a child at idle priority beside a busy machine."""
@@ -60,12 +64,27 @@ async def _state(here: Site, process: psutil.Process, owning: bool = True) -> St
     raise AssertionError("the owner does not tell its figures")
 
 
-def slope(samples: list[tuple[float, float]]) -> float:
-    """Of (seconds, value), by least squares: value an hour."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much memory there was after how long, and after how many comings and goings."""
+
+    at_s: float
+    turns: int
+    rss_mb: float
+
+
+def slope(samples: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Of (place, value), by least squares: value for one place more, and its standard error, as if each sample were by
+    itself; memory keeps what it has taken, so the truth is wider."""
     if len(samples) < 3:
-        return 0.0
-    at, value = np.array(samples).T
-    return float(np.polyfit(at, value, 1)[0]) * 3600
+        return 0.0, 0.0
+    at, value = np.array(samples, float).T
+    spread = float(((at - at.mean()) ** 2).sum())
+    if not spread:
+        return 0.0, 0.0
+    rise, begin = np.polyfit(at, value, 1)
+    left = float(((value - begin - rise * at) ** 2).sum())
+    return float(rise), float(np.sqrt(left / (len(samples) - 2) / spread))
 
 
 @dataclass(slots=True)
@@ -75,14 +94,14 @@ class Wear:
     Attributes:
         turns: of coming and going.
         before, after: of the process that has the lesson, with nobody who was not there before.
-        memory: (seconds, MB) while it went on.
+        memory: while it went on.
         silences: the longest of each classroom that stayed.
     """
 
     turns: int
     before: State
     after: State
-    memory: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[Sample] = field(default_factory=list)
     silences: list[float] = field(default_factory=list)
 
     @property
@@ -102,15 +121,32 @@ class Wear:
         ):
             rows.append((f"{name} before; after", "+-2", f"{before}; {after}"))
         rows.append(("memory before; after", "", f"{then.rss_mb:.1f}; {now.rss_mb:.1f} MB"))
-        span_min = (half[-1][0] - half[0][0]) / 60 if half else 0.0
-        rows.append((f"memory's slope over the last {span_min:.1f} min", "0", f"{slope(half):+.1f} MB an hour"))
+        if not half:
+            return rows
+        span_min, turns = (half[-1].at_s - half[0].at_s) / 60, half[-1].turns - half[0].turns
+        levels = [f"{one.rss_mb:.1f}" for one in self.memory[:: max(1, len(self.memory) // LEVELS)]]
+        rows.append(("memory on the way", "", f"{', '.join(levels)} MB"))
+        by_time, by_turn = (
+            slope([(one.at_s, one.rss_mb) for one in half]),
+            slope([(one.turns, one.rss_mb) for one in half]),
+        )
+        over = f"memory's slope over the last {span_min:.1f} min, {turns} comings and goings"
+        rows.append((over, "0", f"{by_time[0] * 3600:+.2f} +-{by_time[1] * 3600:.2f} MB an hour"))
+        rows.append(("the same", "0", f"{by_turn[0] * 1000:+.3f} +-{by_turn[1] * 1000:.3f} MB for 1,000 of them"))
         if self.silences:
             rows.append(("longest silence of a classroom that stayed", "", f"{max(self.silences):.2f} s"))
         return rows
 
 
-async def soak(rooms: int, seconds: float, turn_s: float = TURN_S, settle_s: float = SETTLE_S) -> Wear:
-    """A lesson on two nodes; half of its classrooms come and go, the other half stays."""
+async def soak(
+    rooms: int, seconds: float, turn_s: float = TURN_S, settle_s: float = SETTLE_S, at_once: int = 1
+) -> Wear:
+    """A lesson on two nodes; half of its classrooms come and go, the other half stays.
+
+    Args:
+        turn_s: how long one stays away.
+        at_once: how many are away, or on their way back, at a time.
+    """
     chance = random.Random(1)
     async with site() as here, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
         server = here.machine.server
@@ -120,9 +156,15 @@ async def soak(rooms: int, seconds: float, turn_s: float = TURN_S, settle_s: flo
             going: dict[int, Person] = {}
 
             async def come(number: int) -> None:
-                going[number] = Person(server.url, lesson, "classroom", number)
-                await going[number].start(http)
-                await until(lambda: bool(going[number].heard_at), "sound", HEAR_S)
+                person = Person(server.url, lesson, "classroom", number)
+                await person.start(http)
+                try:
+                    await until(lambda: bool(person.heard_at), "sound", HEAR_S)
+                except BaseException:
+                    await person.stop()
+                    raise
+                # Only now may it be chosen to leave.
+                going[number] = person
 
             async def turn() -> None:
                 """One leaves, and is back."""
@@ -142,12 +184,17 @@ async def soak(rooms: int, seconds: float, turn_s: float = TURN_S, settle_s: flo
                 begun = time.monotonic()
                 wear = Wear(0, before, before)
                 sampled = 0.0
-                while (at := time.monotonic() - begun) < seconds:
-                    if at >= sampled:
-                        wear.memory.append((at, Usage.of(process).rss_mb))
-                        sampled = at + SAMPLE_S
-                    await turn()
-                    wear.turns += 1
+
+                async def turns() -> None:
+                    nonlocal sampled
+                    while (at := time.monotonic() - begun) < seconds:
+                        if at >= sampled:
+                            wear.memory.append(Sample(at, wear.turns, Usage.of(process).rss_mb))
+                            sampled = at + SAMPLE_S
+                        await turn()
+                        wear.turns += 1
+
+                await asyncio.gather(*(turns() for _ in range(min(at_once, len(going)))))
                 await asyncio.sleep(settle_s)
                 wear.silences = silences(people, begun, time.monotonic())
                 wear.after = await _state(here, process)
@@ -190,7 +237,7 @@ async def classes(rooms: int, cycles: int, settle_s: float = REST_S) -> Wear:
         for _ in range(cycles):
             await cycle()
             wear.turns += 1
-            wear.memory.append((time.monotonic() - begun, Usage.of(process).rss_mb))
+            wear.memory.append(Sample(time.monotonic() - begun, wear.turns, Usage.of(process).rss_mb))
         await rest()
         wear.after = await _state(here, process)
     return wear

@@ -62,7 +62,7 @@ async def test_a_crowd_is_let_in_up_to_the_plan_and_the_rest_told_when_to_come_b
 
 
 async def test_classrooms_that_come_and_go_leave_nothing_with_the_owner() -> None:
-    seen = await soak(rooms=4, seconds=4, turn_s=0.2, settle_s=2)
+    seen = await soak(rooms=4, seconds=4, turn_s=0.2, settle_s=2, at_once=2)
     told(seen.rows())
     assert seen.turns
     assert max(seen.drift) <= LEFT
@@ -83,6 +83,10 @@ def test_two_workers_are_worth_what_their_packets_cost() -> None:
     assert Workers([one, two]).ratio == pytest.approx(1.8)
 
 
-def test_a_slope_is_told_for_an_hour() -> None:
-    assert slope([(at, 100 + at / 60) for at in range(0, 600, 5)]) == pytest.approx(60)
-    assert slope([(0, 1)]) == 0
+def test_a_slope_is_told_with_its_noise() -> None:
+    rise, error = slope([(at, 100 + at / 60) for at in range(0, 600, 5)])
+    assert rise == pytest.approx(1 / 60)
+    assert error < 1e-9
+    level, noise = slope([(at, 100 + at % 2) for at in range(600)])
+    assert abs(level) < 2 * noise < 0.001
+    assert slope([(0, 1)]) == slope([(7, 1), (7, 2), (7, 3)]) == (0, 0)

@@ -12,6 +12,7 @@ from liveclass.cluster.memory import MemoryDirectory
 from liveclass.recording.model import MediaFile
 from liveclass.server.forwarding import REACHED_AT, _pump
 from liveclass.server.internal import HEADER
+from tests.server.freed import cut, no_collector, of_sockets, until_as
 from tests.server.stage import ADMIN_HEADERS, OFFER, PATIENCE_S, Page, Stage, bearer, build
 
 LEASE_S = 0.6
@@ -90,6 +91,32 @@ async def test_a_media_session_is_made_patched_and_ended_through_another_node(pa
     ended = await pair.b.client.delete(location, headers=bearer(lesson["classroom_token"]))
     assert ended.status == 200
     assert pair.a.media.sessions == {}
+
+
+@pytest.mark.parametrize("end", ["properly", "vanished"])
+async def test_a_page_that_came_through_another_node_is_freed_without_the_cycle_collector(
+    tmp_path: Path, end: str
+) -> None:
+    directory = MemoryDirectory()
+    # Counting objects takes longer than the other tests' leases last.
+    a = await build(tmp_path, directory=directory, node="a", lease_s=3.0)
+    b = await build(tmp_path, directory=directory, node="b", lease_s=3.0)
+    await asyncio.sleep(3.0)
+    lesson = await Pair(a, b).lesson()
+    teacher = await b.enter(lesson["id"], lesson["teacher_token"], 1)
+    with no_collector():
+        before = of_sockets()
+        for number in range(3):
+            page = await b.enter(lesson["id"], lesson["classroom_token"], 2 + number)
+            if end == "vanished":
+                cut(page.socket)
+            else:
+                await page.socket.close()
+            del page
+        await until_as(before, b.client)
+    await teacher.socket.close()
+    await b.close()
+    await a.close()
 
 
 async def test_an_offer_that_comes_compressed_or_too_large_is_the_owners_affair(pair: Pair) -> None:

@@ -25,10 +25,12 @@ from liveclass.relay.publisher import Publisher
 from liveclass.relay.slot import Slot
 from liveclass.relay.subscriber import Subscriber
 from liveclass.relay.track import Track
+from liveclass.server import signalling
 from liveclass.server.held import Held
 from liveclass.server.held import Page as ServerPage
 from liveclass.transport.session import PeerSession
 from tests.server.conftest import Live
+from tests.server.freed import cut, no_collector, of_sockets, until_as
 from tests.server.stage import ADMIN, ADMIN_HEADERS, PATIENCE_S, Page, Stage, bearer
 
 CYCLES = 50
@@ -160,6 +162,49 @@ async def test_fifty_comings_and_goings_leave_nothing_behind(live: Live) -> None
     assert not plane._rooms
     left = found()
     assert all(left[name] <= before_any[name] for name in left), (before_any, left)
+
+
+@pytest.mark.parametrize("end", ["properly", "vanished", "vanished_amid_messages", "replaced", "refused", "silent"])
+async def test_a_page_that_has_left_is_freed_without_the_cycle_collector(
+    stage: Stage, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's collector comes by after tens of thousands of objects: a thousand sockets would wait for it."""
+    monkeypatch.setattr(signalling, "HELLO_S", 0.1)
+    lesson = await stage.lesson()
+    teacher = await stage.enter(lesson["id"], lesson["teacher_token"], 1)
+    stage.client._websockets.clear()
+    held = stage.lessons.loaded(lesson["id"])
+    assert held is not None
+    with no_collector():
+        before = of_sockets()
+        for number in range(3):
+            if end in {"refused", "silent"}:
+                socket = await stage.socket(lesson["id"])
+                if end == "refused":
+                    await socket.send_str("nonsense")
+                await Page(socket).closed()
+                del socket
+                continue
+            page = await stage.enter(lesson["id"], lesson["classroom_token"], 2 + number)
+            match end:
+                case "vanished":
+                    cut(page.socket)
+                case "vanished_amid_messages":
+                    cut(page.socket)
+                    for _ in range(5):
+                        # Told before the server has read that nobody is there.
+                        held.send(page.welcome["you"], '{"type":"x"}')
+                        await asyncio.sleep(0)
+                case "replaced":
+                    again = await stage.enter(lesson["id"], lesson["classroom_token"], 2 + number)
+                    await page.closed()
+                    await again.socket.close()
+                    del again
+                case _:
+                    await page.socket.close()
+            del page
+        await until_as(before, stage.client)
+    await teacher.socket.close()
 
 
 class Raw(logging.Handler):

@@ -372,6 +372,20 @@ async def test_half_a_frame_and_then_silence_ends_in_a_closed_socket(
     await stage.close()
 
 
+async def test_a_page_that_does_no_more_than_answer_pings_stays(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signalling, "HEARTBEAT_S", 0.2)
+    lesson = await stage.lesson()
+    page = await stage.enter(lesson["id"], lesson["classroom_token"], 1)
+    # Whoever reads answers.
+    reading = asyncio.create_task(page.closed())
+    await asyncio.sleep(1)
+    assert (reading.done(), stage.lessons.page_count) == (False, 1)
+    # One that can be reached and answers nothing is told why it has to go.
+    page.socket._autoping = False
+    assert await reading == 1013
+    assert stage.lessons.page_count == 0
+
+
 async def test_a_socket_that_says_nothing_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signalling, "HELLO_S", 0.05)
     stage = await build(tmp_path)

@@ -28,6 +28,22 @@ class Socket(Protocol):
     async def send_str(self, data: str) -> None: ...
 
 
+class Ended(Protocol):
+    """A socket that is closed, of a page or to another node."""
+
+    def exception(self) -> BaseException | None: ...
+
+
+def untie(socket: Ended) -> None:
+    """Let a closed socket be freed as its last user goes: it remembers what broke it, and the frames of that error's
+    traceback hold the socket. The cycle collector comes late here (see `app.GC_THRESHOLDS`), and each socket has its
+    request, parser and buffers with it."""
+    error = socket.exception()
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class Connection:
     """The outgoing side of a socket.
 

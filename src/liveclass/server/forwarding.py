@@ -21,7 +21,7 @@ from yarl import URL
 from liveclass import tasks
 from liveclass.errors import PeerError
 from liveclass.operate import traces
-from liveclass.server.connection import INTERNAL, RESTARTING
+from liveclass.server.connection import INTERNAL, RESTARTING, untie
 from liveclass.server.http import FROM_NODE, Handler, Proxies, RequestRefused, local_address
 from liveclass.server.internal import HEADER, NodeKey
 
@@ -297,19 +297,28 @@ class Forwarding:
             ) from refused
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._lost(lesson, error) from error
-        async with far:
-            near = web.WebSocketResponse(
-                timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=self._max_message_bytes
-            )
-            await near.prepare(request)
-            self._sockets += 1
-            try:
-                await self._between(near, far, lesson, place)
-            finally:
-                self._sockets -= 1
-                if not self._sockets and self._leaving.is_set():
-                    self._all_closed.set()
-            return near
+        near = web.WebSocketResponse(
+            timeout=CLOSE_S, autoping=False, compress=False, max_msg_size=self._max_message_bytes
+        )
+        try:
+            async with far:
+                await near.prepare(request)
+                await self._carried(near, far, lesson, place)
+        finally:
+            untie(near)
+            untie(far)
+        return near
+
+    async def _carried(
+        self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse, lesson: str, place: Place
+    ) -> None:
+        self._sockets += 1
+        try:
+            await self._between(near, far, lesson, place)
+        finally:
+            self._sockets -= 1
+            if not self._sockets and self._leaving.is_set():
+                self._all_closed.set()
 
     async def _between(
         self, near: web.WebSocketResponse, far: aiohttp.ClientWebSocketResponse, lesson: str, place: Place

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from liveclass import tasks
 from liveclass.errors import PeerError
@@ -21,7 +21,7 @@ from liveclass.lesson.messages import PROTOCOL_VERSION, ErrorMessage, Hello, Rol
 from liveclass.lesson.protocol import ClientMessage
 from liveclass.operate.traces import Tracer, traced
 from liveclass.server.auth import Authority
-from liveclass.server.connection import INTERNAL, POLICY, Connection
+from liveclass.server.connection import INTERNAL, POLICY, TOO_SLOW, Connection, untie
 from liveclass.server.held import Held, Page, encode
 from liveclass.server.http import Proxies
 from liveclass.server.lessons import Lessons
@@ -147,11 +147,11 @@ class Signalling:
             raise PeerError("Too many pages are connected.", status=503, code="too_many_sockets")
         socket = web.WebSocketResponse(
             timeout=CLOSE_S,
-            heartbeat=HEARTBEAT_S,
             max_msg_size=self._max_message_bytes,
             # Off: compression would let a small message grow behind the size limit, and messages are small anyway.
             compress=False,
-            # Pings count against the page's rate like everything else, so they are answered below.
+            # Pings count against the page's rate like everything else, so they are answered below. A sign of life is
+            # asked for there too: with aiohttp's `heartbeat` connection and socket hold each other when they are over.
             autoping=False,
         )
         await socket.prepare(request)
@@ -160,6 +160,7 @@ class Signalling:
             await self._serve(request, socket)
         finally:
             self.open_sockets -= 1
+            untie(socket)
         return socket
 
     async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
@@ -193,9 +194,20 @@ class Signalling:
         self, socket: web.WebSocketResponse, reader: asyncio.Task[None], writer: asyncio.Task[tuple[int, str]]
     ) -> None:
         await tasks.end([reader])
-        with contextlib.suppress(TimeoutError, ConnectionError, RuntimeError):
-            code, reason = await asyncio.wait_for(writer, CLOSE_S)
-            await socket.close(code=code, message=reason.encode())
+        # Nothing is raised out of the writer: the frame that it is raised in would hold it, and it the frame.
+        try:
+            await asyncio.wait([writer], timeout=CLOSE_S)
+        finally:
+            await tasks.end([writer])
+        if writer.cancelled():
+            return
+        error = writer.exception()
+        if error is None:
+            code, reason = writer.result()
+            with contextlib.suppress(TimeoutError, ConnectionError, RuntimeError):
+                await socket.close(code=code, message=reason.encode())
+        elif not isinstance(error, ConnectionError | RuntimeError):
+            log.error("signalling_failed", exc_info=error)
 
     async def _hello(self, socket: web.WebSocketResponse) -> Hello:
         """The first message. Raises PeerError when it is another, or does not come."""
@@ -233,7 +245,10 @@ class Signalling:
         bucket = TokenBucket(self._messages_per_s, BURST, self._monotonic())
         strikes: deque[float] = deque(maxlen=STRIKES)
         while True:
-            received = await socket.receive()
+            received = await self._heard(socket)
+            if received is None:
+                page.connection.close(TOO_SLOW, "silent")
+                return
             if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG):
                 return
             now = self._monotonic()
@@ -254,6 +269,16 @@ class Signalling:
                     self._refuse(page, refused.code, refused.message)
             elif received.type is WSMsgType.BINARY:
                 self._refuse(page, "message_invalid", "This message is not valid.")
+
+    async def _heard(self, socket: web.WebSocketResponse) -> WSMessage | None:
+        """What the page says next; None when it does not even answer a ping."""
+        with contextlib.suppress(TimeoutError):
+            return await socket.receive(HEARTBEAT_S)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(HEARTBEAT_S / 2):
+                await socket.ping()
+                return await socket.receive()
+        return None
 
     def _refuse(self, page: Page, code: str, message: str) -> None:
         self.refused[code] += 1
