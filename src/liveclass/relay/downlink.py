@@ -166,8 +166,8 @@ class Downlink:
         self.live, self.ceiling = live, ceiling
         if live and more:
             known = int(KNOWN_SHARE * self._known_bps)
-            if known and (paused or known > self.controller.target_bps):
-                self.controller.restart(known, now)
+            if known:
+                self.controller.restart(known if paused else max(known, self.controller.target_bps), now)
             else:
                 self.controller.free(now)
             self._ladder.restart(now)
