@@ -93,9 +93,7 @@ def run(args: argparse.Namespace, sizes: Sequence[int], seconds: float) -> dict[
         return {**found, "error": f"{type(e).__name__}: {e} {server.tail()}"}
     finally:
         for child in children:
-            if child.process.is_alive():
-                child.process.terminate()
-            child.end()
+            child.stop()
         server.stop()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

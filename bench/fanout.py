@@ -96,9 +96,7 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
         return {**about, "error": f"{type(e).__name__}: {e}"}
     finally:
         for child in children:
-            if child.process.is_alive():
-                child.process.terminate()
-            child.end()
+            child.stop()
         adapter.stop()
 
 

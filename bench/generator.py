@@ -203,6 +203,12 @@ class Child:
         self.conn.send(what)
         return self.get(timeout)
 
+    def stop(self) -> None:
+        """End it, whatever it is at."""
+        if self.process.is_alive():
+            self.process.terminate()
+        self.end()
+
     def end(self) -> None:
         self.process.join(10)
         if self.process.is_alive():

@@ -16,6 +16,7 @@ from bench.adapters import Liveclass
 from bench.crowd import ROOM
 from bench.generator import Child, publish, subscribe
 from bench.measure import rss_mb
+from bench.native import Log
 from liveclass.relay.fanout import Entry, Outgoing, forward
 from liveclass.transport import native
 from liveclass.transport.batch import Batch, kernel_address
@@ -31,15 +32,6 @@ WARM_S = 15.0
 
 EMPTY_S = 2.0
 """From the last leaving to the reading."""
-
-
-class Log:
-    """What was sent to one receiver."""
-
-    def __init__(self) -> None:
-        self.next = 1
-        self.runs: list[Any] = []
-        self.past: list[Any] = []
 
 
 def slope(kb: Sequence[float]) -> float:
@@ -133,9 +125,7 @@ def at_the_server(args: argparse.Namespace, times: int) -> dict[str, Any]:
         return {**about, "error": f"{type(e).__name__}: {e} {server.tail()}"}
     finally:
         for child in children:
-            if child.process.is_alive():
-                child.process.terminate()
-            child.end()
+            child.stop()
         server.stop()
 
 
