@@ -8,7 +8,7 @@ import pytest
 from liveclass.relay.ports import Rung
 from liveclass.relay.slot import Paced, Slot
 from liveclass.rtp.packet import build_packet, parse
-from tests.relay.village import KEY, MUSIC_BYTES, Classroom, Volunteer, run
+from tests.relay.village import KEY, MUSIC_BYTES, LAYERS, Classroom, Volunteer, run
 from tests.rtp.link import Link
 
 
@@ -274,6 +274,19 @@ def test_a_page_that_has_come_whole_sees_the_picture_soon_after(
     run(Volunteer(), [room], 8, monkeypatch, [(3.4, lambda: down.watch(True, "full", 3.4))])
     assert room.kbps(0, 3.4, "picture") == 0
     assert min((at for at, _ in room.seen), default=99) < 3.4 + 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_page_that_has_come_whole_sees_no_picture_on_a_guess(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its keyframe would stand in front of the voice on the thinnest link, of whose loss nothing is known yet."""
+    monkeypatch.setitem(LAYERS, "low", (70e3, 15))
+    link = Link(((0, 120e3),), delay=0.2, jitter=0.04, loss=((0, 0.08),), burst=3, queue=1.0, seed=seed)
+    room = Classroom(link, Link(((0, 64e3),), delay=0.2, jitter=0.04, loss=((0, 0.08),), burst=3, seed=seed + 9))
+    down = room.downlink
+    down.watch(True, "sound", 0.0)
+    run(Volunteer(), [room], 12, monkeypatch, [(1.2, lambda: down.watch(True, "full", 1.2))])
+    assert room.kbps(0, 12, "picture") == 0
+    assert room.longest_gap(0.5, 12) < 0.6
 
 
 def test_who_plays_from_the_recording_is_sent_nothing_until_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

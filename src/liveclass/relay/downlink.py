@@ -50,6 +50,10 @@ TELL_S = 1.0
 QUEUE_S = 0.8
 """Pictures that wait longer than this are dropped up to the next keyframe."""
 
+GUESS_S = 2.0
+"""The longest that a picture waits to hear what an unknown link carries and loses: begun on a guess, its keyframe fills
+the queue of the thinnest ones in front of the sound."""
+
 KNOWN_SHARE = 0.7
 """Of what the link was known to carry, after a pause."""
 
@@ -140,6 +144,7 @@ class Downlink:
         self.resting = False
         self.look_at = -1e9
         self._known_bps = 0
+        self._guess_until = -1e9
         self.live = True
         self.ceiling: Rung = "full"
         self.probed = 0
@@ -170,6 +175,7 @@ class Downlink:
                 self.controller.restart(known if paused else max(known, self.controller.target_bps), now)
             else:
                 self.controller.free(now)
+                self._guess_until = now + GUESS_S
             self._ladder.restart(now)
 
     def moved(self, now: float) -> None:
@@ -310,8 +316,10 @@ class Downlink:
         cut = controller.state == "silent"
         if self.ceiling == "full" and controller.acked_bps and controller.state in {"holding", "rising"}:
             self._known_bps = controller.target_bps
+        unknown = controller.guessed and now < self._guess_until
+        ceiling = min(self.ceiling, "sound", key=RUNG_ORDER.__getitem__) if unknown else self.ceiling
         plan = self._ladder.decide(
-            controller.settled_bps, controller.loss, voices, pictures, now, ceiling=self.ceiling, cut=cut
+            controller.settled_bps, controller.loss, voices, pictures, now, ceiling=ceiling, cut=cut
         )
         for slot, _ in heard[plan.voices :]:
             slot.wish = None

@@ -11,7 +11,7 @@ from typing import Literal
 
 from liveclass.rtp.delay import RATE_WINDOW_S, DelayFilter
 from liveclass.rtp.feedback import REFERENCE_S, TICK_S, Feedback, SendLog, read_feedback
-from liveclass.rtp.loss import LossFilter
+from liveclass.rtp.loss import WINDOW_PACKETS, LossFilter
 from liveclass.rtp.probe import FIRST_WAIT_S, Probe, Prober
 
 State = Literal["starting", "holding", "rising", "falling", "silent"]
@@ -128,6 +128,7 @@ class Controller:
         rtt_s: smoothed, from departure to feedback, so with the receiver's wait in it.
         queue_s: standing queue now.
         acked_bps: rate of arrival over the last second.
+        guessed: the target is the one from before anything is known, and too little has been heard of the link since.
         state: `silent`: no feedback though packets are sent.
     """
 
@@ -139,6 +140,7 @@ class Controller:
         self.rtt_s = 0.0
         self.queue_s = 0.0
         self.acked_bps = 0
+        self.guessed = False
         self.state: State = "starting"
         self._min, self._max, self._start = min_bps, max_bps, start_bps
         self._delay = DelayFilter()
@@ -194,13 +196,16 @@ class Controller:
         self._probe.succeeded(now)
         self._probe.pause(now + JUDGE_S)
         self.queue_s = 0.0
+        self.guessed = False
         self.state = "holding"
         self._aim(bps)
 
     def free(self, now: float) -> None:
         """What else used the link is over, by the receiver's own word: what was concluded meanwhile is taken back, and
         what the link carries is asked as soon as the queue of the others has had time to drain."""
+        guessed = self.target_bps <= self._start and self._losses.seen < WINDOW_PACKETS
         self.restart(max(self.target_bps, self._start), now)
+        self.guessed = guessed
         self._probe.hurry(self._hold_until)
 
     def probe(self, now: float) -> Probe | None:
@@ -359,6 +364,7 @@ class Controller:
             overrun = delay.standing or self.state == "falling"
             window = self._losses.add(lost, total, now, overrun=overrun)
             self.loss = self._losses.smoothed
+            self.guessed = self.guessed and self._losses.seen < WINDOW_PACKETS
         if self.state == "falling":
             self._drain(now)
         elif delay.standing:
@@ -408,6 +414,7 @@ class Controller:
         self._falls += 1
         self._resume = min(self.target_bps, int(carried * RESUME * obeyed))
         self.state = "falling"
+        self.guessed = False
         self._trial_until = 0.0
         self._losses.restart(now)
         self._queue_at_fall = queue
@@ -495,6 +502,7 @@ class Controller:
                 self._probe.failed(now)
             return
         self.state = "rising"
+        self.guessed = False
         self._aim(bps)
         self._ceiling_until = now
         self._blamed_until = now + REGRET_S

@@ -39,13 +39,15 @@ class LossFilter:
     Attributes:
         smoothed: share of packets lost, over some 200 packets.
         own: what the link loses without congestion.
+        seen: packets that `smoothed` rests on.
     """
 
-    __slots__ = ("_began", "_lost", "_scatter", "_suspicion", "_total", "_windows", "own", "smoothed", "window")
+    __slots__ = ("_began", "_lost", "_scatter", "_suspicion", "_total", "_windows", "own", "seen", "smoothed", "window")
 
     def __init__(self) -> None:
         self.smoothed = 0.0
         self.own = 0.0
+        self.seen = 0
         self.window = 0.0
         self._windows = 0
         self._suspicion = 0.0
@@ -66,6 +68,7 @@ class LossFilter:
         """
         if not overrun or lost < self.smoothed * total:
             self.smoothed += (lost / total - self.smoothed) * (total / (SMOOTHING_PACKETS + total))
+            self.seen += total
         self._lost += lost
         self._total += total
         if now - self._began < WINDOW_S or self._total < WINDOW_PACKETS:
