@@ -8,7 +8,7 @@ import pytest
 from liveclass.relay.ports import Rung
 from liveclass.relay.slot import Paced, Slot
 from liveclass.rtp.packet import build_packet, parse
-from tests.relay.village import KEY, MUSIC_BYTES, LAYERS, Classroom, Volunteer, run
+from tests.relay.village import KEY, LAYERS, MUSIC_BYTES, Classroom, Volunteer, run
 from tests.rtp.link import Link
 
 

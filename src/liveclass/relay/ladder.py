@@ -33,7 +33,7 @@ CALM_S = 60.0
 FALL_S = 0.25
 """A plan that is too dear for this long is given up: shorter dips are one frame of the encoder."""
 
-ALONE_AFTER_S, ALONE_S = 2.5, 2.0
+ALONE_AFTER_S, ALONE_S = 2.5, 1.4
 """After a cut of this length sound is alone for a while: the page fetches what it has missed, and that comes first."""
 
 SLOW_SHARE = 0.65
