@@ -161,6 +161,8 @@ def test_a_picture_that_does_not_fit_is_asked_for_less_and_less_often(monkeypatc
 class Full:
     """A pacer without room."""
 
+    empty = True
+
     def push(self, item: Paced, size: int, screen: bool, now: float) -> bool:
         return False
 

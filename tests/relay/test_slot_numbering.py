@@ -52,6 +52,10 @@ class Queue:
     def drop(self, slot: Slot) -> None:
         self.items = [item for item in self.items if item[2] == "again"]
 
+    @property
+    def empty(self) -> bool:
+        return not self.items
+
     def release(self, count: int, now: float) -> None:
         for slot, track, act, packet in self.items[:count]:
             slot.emit(track, act, packet, now)
@@ -106,7 +110,7 @@ class Life:
             self.queue.release(amount, now)
         elif what == "slow":
             slot.slow = bool(amount % 2)
-        elif what == "direct" and not self.queue.items:
+        elif what == "direct":
             slot.set_paced(False)
         elif what == "paced":
             slot.set_paced(True)
@@ -232,6 +236,40 @@ def test_layers_keep_the_publishers_clock(life: Life) -> None:
     track.flush()
     life.queue.release(9, life.now)
     assert (life.wire.of(life.slot)[-1].timestamp - start) & 0xFFFFFFFF == 45_000
+
+
+def test_time_goes_on_when_a_link_turns_narrow_and_the_layer_changes_at_once(life: Life) -> None:
+    """A large layer's keyframe comes later than the small frames of its moment: what the tables had sent counts."""
+    life.feed(0, 100, KEYFRAME)
+    life.queue.release(9, life.now)
+    life.slot.set_paced(False)
+    low, high = life.tracks[0], life.tracks[2]
+    low.clock, high.clock = (1000.0, 3000 * life.count), (1000.0, 3000 * life.count)
+    for seq in range(101, 110):
+        life.feed(0, seq, DELTA)
+    life.slot.set_paced(True)
+    life.slot.choose(high, life.now)
+    life.count -= 2
+    life.feed(2, 7, KEYFRAME)
+    life.queue.release(9, life.now)
+    last, first = life.wire.of(life.slot)[-2:]
+    assert 0 < (first.timestamp - last.timestamp) & 0xFFFFFFFF < 0x80000000
+
+
+def test_a_picture_leaves_the_pacer_not_before_nothing_waits_there(life: Life) -> None:
+    """What is left out on its way through it moves the numbers of what follows; the tables know nothing of that."""
+    life.feed(0, 100, KEYFRAME)
+    life.queue.release(9, life.now)
+    life.slot.slow = True
+    life.feed(0, 101, LOOSE)
+    ways = []
+    for _ in range(2):
+        life.slot.set_paced(False)
+        ways.append(life.slot.paced)
+        life.queue.release(9, life.now)
+    assert ways == [True, False]
+    life.feed(0, 102, DELTA)
+    assert numbers(life) == [0, 1]
 
 
 def test_a_repetition_without_rtx_holds_the_very_bytes_that_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,12 @@ from liveclass.relay import track as track_module
 from liveclass.relay.carrier import Carrier
 from liveclass.relay.fanout import Entry, Outgoing
 from liveclass.relay.shape import numbered, numbered_here
-from liveclass.relay.slot import MAX_REQUESTED, MISS_BYTES, Slot
+from liveclass.relay.slot import MAX_REQUESTED, MISS_BYTES, Paced, Slot
 from liveclass.rtp.feedback import SendLog
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.sdp import OfferedCodec
 from liveclass.transport.session import PeerSession
-from tests.relay.test_track import OPUS, feed, make_track, show
+from tests.relay.test_track import DELTA, KEYFRAME, OPUS, VP8, feed, make_track, show
 
 
 class Ether:
@@ -42,6 +42,22 @@ class Ether:
     def note(self, packet: bytes, number: int, seq: int) -> None:
         whole = numbered(packet, number)
         self.sent.append((seq & 0xFFFF, whole[:2] + whole[12:]))
+
+
+class Passing:
+    """A pacer in which nothing waits."""
+
+    empty = True
+
+    def push(self, item: Paced, size: int, screen: bool, now: float) -> bool:
+        slot, track, act, packet = item
+        slot.emit(track, act, packet, now)
+        return True
+
+    def repeat(self, item: Paced, size: int, now: float) -> bool:
+        return self.push(item, size, False, now)
+
+    def drop(self, slot: Slot) -> None: ...
 
 
 @pytest.fixture
@@ -159,3 +175,38 @@ def test_a_request_in_vain_is_charged(ether: Ether) -> None:
     slot, _ = speaking(sparse=False, until=101)
     newest = ether.sent[-1][0]
     assert slot.retransmit([newest + 1000 & 0xFFFF] * 50, 10_000, 0.0, 1.0) == MISS_BYTES
+
+
+def camera(log: SendLog, rtx: int | None = None) -> Slot:
+    return Slot("1", "video", [OfferedCodec(100, VP8, frozenset(), rtx, "")], voice(log).carrier)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_slot_emptied_just_as_its_link_wakes_uses_no_number_again(ether: Ether, sparse: bool) -> None:
+    """Feedback ends the rest, and the ladder takes the picture away, before another packet has come."""
+    slot, track = camera(SendLog()), make_track()
+    show(slot, track, 0.0)
+    slot.set_sparse(sparse)
+    for seq in range(100, 160):
+        feed(track, seq, 3000 * seq, KEYFRAME if seq == 100 else DELTA, seq * 0.033)
+    slot.set_sparse(not sparse)
+    slot.choose(None, 6.0)
+    slot.choose(track, 7.0)
+    feed(track, 160, 3000 * 160, KEYFRAME, 7.1)
+    numbers = [number for number, _ in ether.sent]
+    assert numbers == list(range(numbers[0], numbers[0] + 61))
+
+
+def test_what_a_narrow_link_was_sent_is_repeated_to_the_byte_though_it_rested_just_before(ether: Ether) -> None:
+    slot, track = camera(SendLog()), make_track()
+    slot.pacer = Passing()
+    show(slot, track, 0.0)
+    slot.set_sparse(True)
+    feed(track, 100, 300_000, KEYFRAME, 0.0)
+    slot.set_paced(True)
+    for seq in range(101, 180):
+        feed(track, seq, 3000 * seq, DELTA, seq * 0.033)
+    first = dict(ether.sent)
+    slot.retransmit(list(first), 1_000_000, 0.0, 9.0)
+    assert len(ether.sent) > 80
+    assert all(first[number] == whole for number, whole in ether.sent)

@@ -171,6 +171,45 @@ def test_a_jump_of_the_publisher_is_numbered_on_without_a_hole(wire: Wire) -> No
     assert [(p.seq - out[0].seq) & 0xFFFF for p in out] == [0, 1, 2]
 
 
+def test_a_restarted_senders_time_goes_on_and_its_late_packets_are_no_further_restart(wire: Wire) -> None:
+    track, slot = make_track(), make_slot()
+    show(slot, track, 0.0)
+    feed(track, 100, 4_000_000_000, KEYFRAME, 1.0)
+    feed(track, 20_100, 77, KEYFRAME, 1.5)
+    feed(track, 99, 3_999_997_000, DELTA, 1.51)
+    feed(track, 20_101, 3077, DELTA, 1.53)
+    out = wire.of(slot)
+    assert [(p.seq - out[0].seq) & 0xFFFF for p in out] == [0, 1, 2]
+    assert [(p.timestamp - out[0].timestamp) & 0xFFFFFFFF for p in out] == [0, 45_000, 48_000]
+    assert (track.time_of(77) - track.time_of(3077)) & 0xFFFFFFFF == 0xFFFFFFFF - 2999
+
+
+def test_a_late_packet_behind_padding_has_the_number_that_it_would_have_had(wire: Wire) -> None:
+    """Else it would stand for an earlier one that never came, and time would step back."""
+    track, slot = make_track(), make_slot()
+    show(slot, track, 0.0)
+    feed(track, 10, 0, KEYFRAME)
+    for seq, payload in ((13, DELTA), (14, b""), (15, b""), (16, DELTA), (12, DELTA), (11, DELTA), (15, DELTA)):
+        feed(track, seq, 3000 * (seq - 10), payload)
+    out = wire.of(slot)
+    places = sorted(((p.seq - out[0].seq) & 0xFFFF, (p.timestamp - out[0].timestamp) & 0xFFFFFFFF) for p in out)
+    assert places == [(0, 0), (1, 3000), (2, 6000), (3, 9000), (4, 18_000)]
+
+
+def test_a_packet_that_was_muted_takes_no_number_when_it_comes_late(wire: Wire) -> None:
+    track, slot = make_track(OPUS, "microphone"), make_slot(OPUS, 111, None)
+    show(slot, track, 0.0)
+    feed(track, 10, 0, b"a")
+    track.muted = True
+    feed(track, 14, 3840, b"secret")
+    track.muted = False
+    feed(track, 17, 6720, b"d")
+    feed(track, 12, 1920, b"secret")
+    feed(track, 15, 4800, b"b")
+    out = wire.of(slot)
+    assert sorted(((p.seq - out[0].seq) & 0xFFFF, p.payload) for p in out) == [(0, b"a"), (1, b"b"), (3, b"d")]
+
+
 def test_a_packet_that_comes_twice_goes_out_once(wire: Wire) -> None:
     track, slot = make_track(), make_slot()
     show(slot, track, 0.0)

@@ -246,6 +246,11 @@ class Downlink:
                     size = 0 if item[2] == "skip" else len(item[3][0])
                     self._pacer.push(item, size, priority, self._ticked_at)
 
+    @property
+    def empty(self) -> bool:
+        """See `slot.Waiting`."""
+        return self._pacer.empty
+
     def _release(self, now: float) -> None:
         for slot, track, act, packet in self._pacer.due(now, self._picture_bps()):
             slot.emit(track, act, packet, now)
@@ -373,13 +378,11 @@ class Downlink:
             keep = self._carrier.direct and target >= PACED_BELOW * plan.cost and self.controller.state != "silent"
         else:
             enough = target >= DIRECT_ABOVE * plan.cost and target >= DIRECT_LEAST_BPS
-            keep = self._carrier.direct and enough and not self._pacer.queued_s(target) and plan.rung == "full"
-        if keep != self._direct:
-            self._direct = keep
-            for slot in self._video:
-                slot.set_paced(not keep)
-                # A slot that waits for its keyframe changes over when it has come.
-                self._direct = self._direct and not slot.paced
+            keep = self._carrier.direct and enough and self._pacer.empty and plan.rung == "full"
+        for slot in self._video:
+            slot.set_paced(not keep)
+        # A slot that waits for its keyframe changes over when it has come.
+        self._direct = keep and not any(slot.paced for slot in self._video)
 
     def _pause(self, now: float) -> None:
         self._probe_left = 0.0

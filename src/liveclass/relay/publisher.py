@@ -281,10 +281,10 @@ class Publisher:
                     continue
                 self._last_reports[packet.ssrc] = (control.ntp_middle(packet.ntp), now)
                 seconds = control.ntp_seconds(packet.ntp)
-                source = self.sources.get(track.info.kind)
+                source, stamp = self.sources.get(track.info.kind), track.time_of(packet.rtp_time)
                 if source is not None:
-                    source.sender_report(track, seconds, packet.rtp_time, now)
-                track.publish_report(self._to_wall(seconds, now), packet.rtp_time)
+                    source.sender_report(track, seconds, stamp, now)
+                track.publish_report(self._to_wall(seconds, now), stamp)
 
     def _to_wall(self, ntp_s: float, now: float) -> int:
         """The publisher's NTP time on our clock: one offset for all its tracks, so that they stay in step."""

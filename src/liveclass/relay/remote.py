@@ -267,8 +267,9 @@ class Remote:
             return
         stream.report = (control.ntp_middle(packet.ntp), now)
         seconds = control.ntp_seconds(packet.ntp)
-        stream.source.layered.sender_report(stream.track, seconds, packet.rtp_time, now)
-        stream.track.publish_report(self._to_wall(seconds, now), packet.rtp_time)
+        stamp = stream.track.time_of(packet.rtp_time)
+        stream.source.layered.sender_report(stream.track, seconds, stamp, now)
+        stream.track.publish_report(self._to_wall(seconds, now), stamp)
 
     def _to_wall(self, ntp_s: float, now: float) -> int:
         """The other node's time on our clock: one offset for all that it sends, so that all stay in step."""

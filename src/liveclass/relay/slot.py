@@ -71,6 +71,10 @@ class Waiting(Protocol):
     def drop(self, slot: "Slot") -> None:
         """Forget what waits for this slot, but for repetitions."""
 
+    @property
+    def empty(self) -> bool:
+        """Nothing waits, of no slot, not even a packet that is to be left out."""
+
 
 class Slot:
     """A place in a subscriber's session.
@@ -233,26 +237,38 @@ class Slot:
             return
         self._begun = False
         segment = self._segments[-1]
-        end = self._emitted if self.paced else track.highest
-        if end < segment.start:
-            self._segments.pop()
-            return
-        segment.end = end
-        self._next_seq = max(self._next_seq, end + segment.seq_offset + 1)
         if not self.paced:
+            self._note_sent(track)
+        if self._emitted < segment.start:
+            self._segments.pop()
+        else:
+            segment.end = self._emitted
+
+    def _note_sent(self, track: Track) -> None:
+        """All that came of the track was sent by the fan-out's tables: what comes next, in another stretch or another
+        way, must lie behind it in numbers and in time."""
+        segment = self._segments[-1]
+        if track.highest >= segment.start:
+            self._emitted = track.highest
+            self._next_seq = max(self._next_seq, track.highest + segment.seq_offset + 1)
             self._time = (track.highest_time + segment.time_offset) & 0xFFFFFFFF
             self._time_at = track.highest_arrival
 
     def set_paced(self, paced: bool) -> None:
-        """Let pictures wait in the pacer, or not; only while nothing waits there."""
+        """Let pictures wait in the pacer, or no more: then not before nothing waits there, as what is left out on its
+        way through moves the numbers of what follows."""
         if paced == self.paced or (self.paced and self._starving):
             return
+        if paced:
+            # What leaves by the pacer is numbered, each packet of it, and must be repeated so.
+            self.set_sparse(False)
         track = self.track
         if track is not None and self._begun:
             track.flush()
             if paced:
-                self._emitted = track.highest
-                self._next_seq = max(self._next_seq, track.highest + self._segments[-1].seq_offset + 1)
+                self._note_sent(track)
+        if not paced and self.pacer is not None and not self.pacer.empty:
+            return
         self.paced = paced
         for one in (track, self._next):
             if one is not None:
@@ -275,6 +291,7 @@ class Slot:
         if track is not None and self._begun and not self.paced:
             track.flush()
             former = self._segments[-1]
+            self._note_sent(track)
             if track.highest >= former.start:
                 # Requests for repetition must find out how a packet was sent.
                 former.end, start = track.highest, track.highest + 1

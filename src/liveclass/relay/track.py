@@ -5,6 +5,7 @@ relay itself drops), keeps it for retransmission, and hands it to the fan-out an
 refuses to know SDP, SRTP keys and sockets.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from struct import Struct
@@ -19,11 +20,20 @@ from liveclass.rtp.nack import NackGenerator
 from liveclass.rtp.packet import PacketView
 from liveclass.rtp.payload import keyframe_detector
 from liveclass.rtp.rtcp import ReportBlock
-from liveclass.rtp.serial import extend
+from liveclass.rtp.serial import extend, time_diff
 from liveclass.transport.batch import Batch
 
 MAX_JUMP = 3000
 """Packets: a larger step is a restarted sender (RFC 3550 appendix A.1, MAX_DROPOUT), numbered on without a hole."""
+
+FORMER_S = 2.0
+"""After a restart, late packets of before it are told from one more restart for so long."""
+
+ODD_TIME_S = 10.0
+"""A restarted sender whose timestamps are off by more than this from the time that passed has begun a new clock."""
+
+MAX_STRETCHES = 64
+"""Stretches of the publisher's numbers that late packets are still numbered in; those of before are too late."""
 
 MAX_ASKED = 512
 """Requests for retransmission remembered to measure the round trip; older ones are forgotten all at once."""
@@ -134,6 +144,11 @@ class Track:
         self._starts: dict[Receiver, int] = {}
         self._floor = -1
         self._skipped = 0
+        # From which of the publisher's numbers on how many had been skipped: a late packet is numbered as it would have
+        # been in time, lest it take the number, and the place in time, of another one.
+        self._stretches: deque[tuple[int, int]] = deque(maxlen=MAX_STRETCHES)
+        self._former: tuple[int, float] | None = None
+        self._time_shift = 0
         self._lost_before = 0
         self._raw = -1
         self._raw_first = 0
@@ -173,16 +188,12 @@ class Track:
         if self._raw < 0:
             self._raw = self._raw_first = raw
             self._skipped = raw - 1
+            self._stretches.append((raw - MAX_JUMP, self._skipped))
             jump = 1
         elif jump > MAX_JUMP or jump < -MAX_JUMP:
-            if repaired:
+            if repaired or self._is_former(seq, now):
                 return
-            # A restarted sender: number on without a hole, so that no receiver sees a jump (RFC 3711 section 3.3.1).
-            self._skipped += jump - 1
-            self._raw = raw
-            self._raw_first = raw - self._received
-            self._lost_before += self.nack.given_up
-            self.nack = NackGenerator()
+            self._restart(raw, jump, view.timestamp, now)
             jump = 1
         elif jump > 0:
             self._raw = raw
@@ -199,10 +210,14 @@ class Track:
             # What is dropped here leaves no hole behind: a muted stretch, or a packet that is padding alone.
             self._received += 1
             if jump > 0:
-                self._skipped += jump if self.muted else 1
+                self._skip(raw, jump if self.muted else 1)
             return
-        timestamp, marker = view.timestamp, view.marker
-        seq = raw - self._skipped
+        timestamp, marker = self.time_of(view.timestamp), view.marker
+        number = raw - self._skipped if jump > 0 else self._late_number(raw)
+        if number is None:
+            self.duplicates += 1
+            return
+        seq = number
         payload = plain[begin:end]
         packet = _header(0x80, self.payload_type | (0x80 if marker else 0), 0, timestamp, self.ssrc) + payload
         if not self._cache.put(seq, (packet, timestamp)):
@@ -227,6 +242,52 @@ class Track:
                 self.flush()
         if self.tap is not None:
             self.tap(self, seq, timestamp, marker, payload, now)
+
+    def _is_former(self, seq: int, now: float) -> bool:
+        """Whether a number far from the present ones is one of before the last restart."""
+        if self._former is None:
+            return False
+        raw, until = self._former
+        return now < until and abs(extend(seq, raw) - raw) <= MAX_JUMP
+
+    def _restart(self, raw: int, jump: int, timestamp: int, now: float) -> None:
+        """A restarted sender: number on without a hole, so that no receiver sees a jump (RFC 3711 section 3.3.1), and
+        let its time go on as well."""
+        self._former = (self._raw, now + FORMER_S)
+        self._skipped += jump - 1
+        self._stretches.clear()
+        self._stretches.append((raw, self._skipped))
+        self._raw = raw
+        self._raw_first = raw - self._received
+        self._lost_before += self.nack.given_up
+        self.nack = NackGenerator()
+        passed = max(1, round((now - self.highest_arrival) * self._clock_rate))
+        ahead = time_diff(self.time_of(timestamp), self.highest_time)
+        if self.highest >= 0 and (ahead <= 0 or abs(ahead - passed) > ODD_TIME_S * self._clock_rate):
+            self._time_shift = (self.highest_time + passed - timestamp) & 0xFFFFFFFF
+            # It will say anew how its clocks lie to each other.
+            self.clock = None
+
+    def _skip(self, raw: int, count: int) -> None:
+        """The last `count` numbers up to `raw` are none of ours."""
+        self._skipped += count
+        if self._stretches[-1][0] == raw - count + 1:
+            self._stretches.pop()  # nothing stood in it
+        self._stretches.append((raw + 1, self._skipped))
+
+    def _late_number(self, raw: int) -> int | None:
+        """Our number of a late packet; None when it has none: it was skipped, or is older than all that is known."""
+        end: int | None = None
+        for begin, skipped in reversed(self._stretches):
+            if raw >= begin:
+                number = raw - skipped
+                return number if end is None or number < end else None
+            end = begin - skipped
+        return None
+
+    def time_of(self, timestamp: int) -> int:
+        """A timestamp of the publisher on the clock that receivers of this track see."""
+        return (timestamp + self._time_shift) & 0xFFFFFFFF
 
     def flush(self) -> None:
         """Send what this wake-up of the socket brought, together."""

@@ -96,6 +96,11 @@ class Pacer(Generic[T]):
         self._bytes[priority] = 0
         return dropped
 
+    @property
+    def empty(self) -> bool:
+        """Nothing waits, not even what takes no bytes."""
+        return not any(self._queues)
+
     def queued_s(self, pacing_bps: int) -> float:
         """How long all that waits takes at this rate, in seconds."""
         return sum(self._bytes) * 8 / pacing_bps
