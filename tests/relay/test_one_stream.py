@@ -55,6 +55,7 @@ class Link:
     target_bps: int = 300_000
     loss: float = 0.0
     state: str = "rising"
+    guessed: bool = False
     queue_s: float = 0.0
     rtt_s: float = 0.05
     log: SendLog = field(default_factory=SendLog)
