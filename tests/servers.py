@@ -253,6 +253,7 @@ class Postgres:
             "fsync": "off",
             "full_page_writes": "off",
             "synchronous_commit": "off",
+            "autovacuum": "off",  # its tables do not live long enough to gain from it
             "shared_buffers": "16MB",
             "max_connections": 60,
             "timezone": "Asia/Shanghai",
