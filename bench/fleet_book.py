@@ -4,10 +4,12 @@ A heartbeat is not an event but a question of the time: what a node last told fo
 hundred nodes may beat each second for hours and cost nothing. Knows no lesson.
 """
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
 from liveclass.cluster.ledger import Entry, Line
 from liveclass.cluster.model import NodeId, NodeInfo
+from liveclass.cluster.placement import COMING_S, coming
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,12 @@ class Host:
         self.dead_s = 0.0
         self._plan, self._phase_s = plan, phase_s
         self._changed_s = born_s
+        self._young: deque[float] = deque()  # when it took each of its young lessons
+        self._told_s = born_s
         self._told = self.info()
 
     def info(self) -> NodeInfo:
-        """The truth."""
+        """The truth of this moment: nothing that is only expected."""
         plan = self._plan
         cpu = min(1.0, 0.7 * self.sessions / plan.max_sessions)
         return NodeInfo(
@@ -62,13 +66,20 @@ class Host:
         return (now_s - self._phase_s) // period_s * period_s + self._phase_s
 
     def told(self, now_s: float) -> NodeInfo:
-        """What the directory says of it: the truth of its last heartbeat."""
-        if self._changed_s <= self.beat(now_s):
-            self._told, self._changed_s = self.info(), float("inf")
+        """What the directory says of it: the truth of its last heartbeat, and what it expected then."""
+        beat_s = self.beat(now_s)
+        if self._changed_s <= beat_s or (self._young and self._told_s < beat_s):
+            while self._young and beat_s - self._young[0] >= COMING_S:
+                self._young.popleft()
+            to_come = coming(beat_s - taken_s for taken_s in self._young)
+            self._told, self._told_s = replace(self.info(), coming=to_come), beat_s
+            self._changed_s = float("inf")
         return self._told
 
     def change(self, now_s: float, *, lessons: int = 0, sessions: int = 0) -> None:
         self.told(now_s)
+        if lessons > 0:
+            self._young.append(now_s)
         self.lessons += lessons
         self.sessions += sessions
         self._changed_s = now_s

@@ -1,6 +1,6 @@
 """Ten thousand lessons at a time over five hundred nodes, simulated with the placement code that the server runs.
 
-    .venv/bin/python -m bench.fleet_sim                     # the whole, under a minute of a slow core
+    .venv/bin/python -m bench.fleet_sim                     # the whole, about a minute of a slow core
     .venv/bin/python -m bench.fleet_sim --nodes 20 --lessons 400 --lost 3 --seed 7
 
 Every event stands in one queue of virtual time: nothing waits, nothing is random but by the seed that is printed. What
@@ -400,6 +400,7 @@ def faults(seen: Seen, trees: list[tuple[str, Tree]]) -> list[str]:
     checks = [
         ("a node over its limit", seen.over_limit > 0),
         ("more than 1.5 times the mean of lessons on a node", seen.worst_lessons_ratio > 1.5),
+        ("more than 1.5 times the mean of load on a node", seen.worst_load_ratio > 1.5),
         ("a lesson with two owners", seen.two_owners > 0),
         ("a lesson moved that was not the lost node's", any(loss.others_moved for loss in seen.losses)),
         ("a lost node's lesson that was not placed again", any(loss.moved != loss.own for loss in seen.losses)),

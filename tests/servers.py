@@ -41,13 +41,27 @@ def has_ipv6() -> bool:
     return True
 
 
-class RedisServer:
-    """A `redis-server` process that can be stopped, frozen, killed and started again, with or without what it knew."""
+def _tls(files: tuple[Path, Path, Path]) -> dict[str, str]:
+    """Options of a redis-server that speaks TLS."""
+    return dict(zip(("tls-ca-cert-file", "tls-cert-file", "tls-key-file"), map(str, files), strict=True))
 
-    def __init__(self, folder: Path, *, port: int = 0, replica_of: int = 0) -> None:
+
+class RedisServer:
+    """A `redis-server` process that can be stopped, frozen, killed and started again, with or without what it knew.
+
+    Args:
+        tls: paths of an authority, a certificate and its key: then `tls_port` speaks TLS, and nobody without a
+            certificate of that authority is heard there.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int = 0, replica_of: int = 0, tls: tuple[Path, Path, Path] | None = None
+    ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self._replica_of = replica_of
+        self._tls = tls
+        self.tls_port = free_port() if tls else 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,6 +75,10 @@ class RedisServer:
             pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]
+        if self._tls:
+            for name, value in _tls(self._tls).items():
+                command += [f"--{name}", value]
+            command += ["--tls-port", str(self.tls_port)]
         if self._replica_of:
             command += ["--replicaof", "127.0.0.1", str(self._replica_of)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -117,16 +135,29 @@ class SentinelServer:
     Args:
         quorum: how many must take the master for gone.
         password: its own; `auth` the master's.
+        tls: as of `RedisServer`: it is heard, and asks the master, in TLS alone.
     """
 
     NAME = "mymaster"
 
-    def __init__(self, folder: Path, master: RedisServer, *, quorum: int, password: str = "", auth: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        master: RedisServer,
+        *,
+        quorum: int,
+        password: str = "",
+        auth: str = "",
+        tls: tuple[Path, Path, Path] | None = None,
+    ) -> None:
         self.port = free_port()
         self._file = folder / f"sentinel-{self.port}.conf"
         lines = [
-            *(f"port {self.port}", "bind 127.0.0.1", f"dir {folder}"),
-            f"sentinel monitor {self.NAME} 127.0.0.1 {master.port} {quorum}",
+            *("bind 127.0.0.1", f"dir {folder}"),
+            f"port {0 if tls else self.port}",
+            *([f"tls-port {self.port}", "tls-replication yes"] if tls else []),
+            *([f"{name} {value}" for name, value in _tls(tls).items()] if tls else []),
+            f"sentinel monitor {self.NAME} 127.0.0.1 {master.tls_port or master.port} {quorum}",
             *(f"sentinel down-after-milliseconds {self.NAME} 1000", f"sentinel failover-timeout {self.NAME} 5000"),
             *([f"requirepass {password}"] if password else []),
             *([f"sentinel auth-pass {self.NAME} {auth}"] if auth else []),
@@ -253,6 +284,7 @@ class Postgres:
             "fsync": "off",
             "full_page_writes": "off",
             "synchronous_commit": "off",
+            "autovacuum": "off",  # its tables do not live long enough to gain from it
             "shared_buffers": "16MB",
             "max_connections": 60,
             "timezone": "Asia/Shanghai",

@@ -37,8 +37,8 @@ RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 NARROW: dict[str, frozenset[str]] = {
     "archive": frozenset({"", "errors", "tasks"}),
     "cluster": frozenset({"", "errors", "config", "tasks"}),
-    "recording": frozenset({"", "errors", "rtp", "relay.source"}),
-    "materials": frozenset({"", "errors", "lesson.events"}),
+    "recording": frozenset({"", "errors", "tasks", "rtp", "relay.source"}),
+    "materials": frozenset({"", "errors", "tasks", "lesson.events"}),
 }
 """Rooms that may see less than all that is below them. The recorder is a sink like any other: it must never reach into
 the media plane, or a fault of the disk could reach a lesson."""

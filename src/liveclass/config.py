@@ -30,7 +30,7 @@ _TURN_URL = re.compile(
 )
 """RFC 7065 section 3.1, with the two transports that browsers know."""
 
-_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "redis+sentinel"})
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"})
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -249,7 +249,8 @@ class Settings:
     )
     redis_url: str = setting(
         "",
-        "Redis that tells the nodes of a fleet who owns which lesson, or its Sentinels; empty: this machine is alone",
+        "Redis that tells the nodes of a fleet who owns which lesson, or its Sentinels (`rediss` for `redis`: in TLS);"
+        " empty: this machine is alone",
         secret=True,
     )
     fleet_prefix: str = setting("liveclass", "what the names of all keys in Redis begin with")

@@ -6,6 +6,7 @@ from bench.fleet_sim import Simulation, faults, large_lessons, report
 from bench.fleet_tree import grow
 
 from liveclass.cluster.model import NodeId, NodeInfo
+from liveclass.cluster.placement import coming
 
 SHORT = Plan(nodes=20, lessons=400, lost=4)
 
@@ -17,6 +18,8 @@ def test_a_fleet_that_loses_nodes_keeps_every_law(seed: int) -> None:
     seen = simulation.run()
     trees = large_lessons(plan, simulation.hosts)
     assert faults(seen, trees) == []
+    assert seen.worst_lessons_ratio <= 1.5
+    assert seen.worst_load_ratio <= 1.5
     assert seen.most_lessons_at_once > 0.95 * plan.lessons
     assert sum(loss.own for loss in seen.losses) > 0
     assert max(loss.all_placed_s or 0.0 for loss in seen.losses) < 8.0
@@ -42,6 +45,15 @@ def test_the_directory_knows_of_a_node_what_it_told_at_its_last_heartbeat() -> N
     host.change(11.3, lessons=1)
     assert host.told(11.4).lessons == 2
     assert host.told(12.3).lessons == 3
+
+
+def test_a_simulated_node_tells_what_its_young_lessons_will_bring_until_they_are_old() -> None:
+    host = Host(1, SHORT, 0.0, 0.25)
+    host.change(10.0, lessons=1)
+    assert host.told(10.3).coming == coming([0.25])
+    assert host.told(100.3).coming == coming([90.25])
+    assert host.told(200.0).coming == 0
+    assert host.info().coming == 0
 
 
 @pytest.mark.parametrize(("per_node", "fan_out"), [(400, 8), (50, 3), (50, 1), (10, 4)])

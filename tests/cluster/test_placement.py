@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from liveclass.cluster.model import NodeId, NodeInfo
-from liveclass.cluster.placement import EXPECTED_SESSIONS, has_room, load, pick
+from liveclass.cluster.placement import COMING_S, EXPECTED_SESSIONS, coming, has_room, load, pick
 
 FLEETS = 10_000
 
@@ -138,3 +138,23 @@ def test_a_new_and_empty_node_is_filled_fast_but_not_by_all_at_once() -> None:
     fleet = [node(0), *(node(number, lessons=100) for number in range(1, 50))]
     got = Counter(chosen.id for lesson in range(500) if (chosen := pick(fleet, str(lesson))))
     assert 20 <= got[NodeId("node-0")] <= 60
+
+
+def test_a_lesson_is_expected_to_bring_its_classrooms_for_three_minutes_ever_fewer() -> None:
+    assert coming([0.0]) == EXPECTED_SESSIONS
+    told = [coming([age_s, age_s]) for age_s in range(0, 200, 10)]
+    assert told == sorted(told, reverse=True)
+    assert coming([COMING_S, 3600.0]) == coming([]) == 0
+
+
+def test_a_node_whose_first_lessons_turned_out_large_looks_full_before_the_others_have_come() -> None:
+    """Equal numbers of lessons; of the first node's twenty, half have brought twice what was expected of them."""
+    large = node(0, lessons=20, sessions=200, coming=coming([0.0] * 10), max_sessions=400)
+    small = node(1, lessons=20, sessions=50, coming=coming([0.0] * 10), max_sessions=400)
+    assert {pick([large, small], str(lesson)) for lesson in range(50)} == {small}
+
+
+def test_what_is_only_expected_turns_no_lesson_away() -> None:
+    waiting = node(0, lessons=30, coming=300, max_sessions=300)
+    assert has_room(waiting)
+    assert pick([waiting], "a") == waiting

@@ -1,6 +1,7 @@
 """A Redis watched by Sentinels: the address, and real failovers, with what the nodes make of them."""
 
 import asyncio
+import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -167,16 +168,77 @@ async def test_without_a_sentinel_that_answers_the_directory_is_gone_and_every_c
     await directory.close()
 
 
+@pytest.fixture
+def certificates(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """An authority, and a certificate of 127.0.0.1 that it has signed, with its key."""
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    authority, certificate, key = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+
+    def openssl(*words: str | Path) -> None:
+        subprocess.run(["openssl", *map(str, words)], cwd=folder, check=True, capture_output=True, timeout=30)
+
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
+    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", authority, "-days", "2", "-subj", "/CN=authority")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    openssl("req", *new_key, "-keyout", key, "-out", "request", "-subj", "/CN=redis")
+    signing = ("-CA", authority, "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+    openssl("x509", "-req", "-in", "request", *signing, "-out", certificate)
+    return authority, certificate, key
+
+
+async def test_sentinels_and_their_master_are_spoken_with_in_tls_by_who_has_a_certificate(
+    tmp_path: Path, certificates: tuple[Path, Path, Path]
+) -> None:
+    authority, certificate, key = certificates
+    master = RedisServer(tmp_path, tls=certificates)
+    sentinel = SentinelServer(tmp_path, master, quorum=1, tls=certificates)
+    address = f"+sentinel://127.0.0.1:{sentinel.port}/{SentinelServer.NAME}/0"
+    mine = f"ssl_certfile={certificate}&ssl_keyfile={key}"
+    known = RedisDirectory(f"rediss{address}?ssl_ca_certs={authority}&{mine}")
+    strangers = [f"redis{address}", f"rediss{address}?{mine}", f"rediss{address}?ssl_ca_certs={authority}"]
+    doors = [RedisDirectory(url) for url in strangers]
+    try:
+        master.start()
+        sentinel.start()
+        await answering(lambda: known.register(about("a"), 60.0))
+        assert [info.id for info in await known.nodes()] == ["a"]
+        for door in doors:  # plain; one that trusts nobody of ours; one that has no certificate
+            with pytest.raises(DirectoryGone):
+                await door.nodes()
+    finally:
+        for door in [known, *doors]:
+            await door.close()
+        sentinel.kill()
+        master.kill()
+
+
 def test_the_address_is_read_whole() -> None:
     assert parse("redis+sentinel://host/name") == Address((("host", 26379),), "name")
     assert parse("redis+sentinel://user:p%40ss@a:1,[fd00::1]:2/my-master/3?sentinel_password=x") == Address(
         (("a", 1), ("fd00::1", 2)), "my-master", 3, "user", "p@ss", "x"
     )
-    url = "redis+sentinel://:secret@a:1,b:2/mymaster/0"
-    assert load({"redis_url": url}).redis_url == url
+    assert parse("rediss+sentinel://a/name?ssl_ca_certs=/a%20b/ca.pem") == Address(
+        (("a", 26379),), "name", tls=True, tls_files=(("ssl_ca_certs", "/a b/ca.pem"),)
+    )
+    for scheme in ("redis+sentinel", "rediss+sentinel"):
+        url = f"{scheme}://:secret@a:1,b:2/mymaster/0"
+        assert load({"redis_url": url}).redis_url == url
 
 
-NONE = ["", "/name", "h", "h/", "h:0/name", "h:99999/name", "h,/name", "h/name/x", "h/name?x=1", "h/n#a"]
+NONE = [
+    "",
+    "/name",
+    "h",
+    "h/",
+    "h:0/name",
+    "h:99999/name",
+    "h,/name",
+    "h/name/x",
+    "h/name?x=1",
+    "h/n#a",
+    "h/n?ssl_ca_certs=/ca.pem",
+]
 
 
 @pytest.mark.parametrize("rest", [*NONE, ":secret@h/na me", ",".join(["h"] * 17) + "/name"])

@@ -1,16 +1,20 @@
 """The store of materials: restarts, reuse, deletion and bounds."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from liveclass.errors import PeerError
+from liveclass.materials.service import Materials
 from liveclass.materials.store import Store
+from liveclass.materials.threads import whole
 from tests.materials import files
 from tests.materials.workshop import LESSON, Workshop, hostile, workshop
 
@@ -167,6 +171,52 @@ async def test_what_is_being_made_can_be_deleted(what: str, tmp_path: Path) -> N
         await asyncio.sleep(0.1)
         assert len(shop.told) == told
         assert (await shop.made(files.deck(["next"]), lesson="lesson-2")).state == "ready"
+
+
+@pytest.mark.parametrize("what", ["material", "lesson", "all"])
+async def test_a_making_that_hears_no_cancellation_holds_up_no_ending(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveclass.materials.service.END_S", 0.4)
+    release, busy = asyncio.Event(), asyncio.Event()
+
+    async def deaf(_materials: Materials, _lesson: object, _stored: object) -> None:
+        busy.set()
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+
+    monkeypatch.setattr(Materials, "_make", deaf)
+    async with workshop(tmp_path) as shop:
+        material = await shop.upload(files.deck(["page"]))
+        await busy.wait()
+        async with asyncio.timeout(5.0):
+            if what == "material":
+                await shop.materials.delete(LESSON, material.id)
+            elif what == "lesson":
+                await shop.materials.delete_lesson(LESSON)
+            else:
+                await shop.materials.close()
+        release.set()
+
+
+async def test_work_in_a_thread_is_waited_for_however_often_its_task_is_told_to_end() -> None:
+    begun, release = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def work() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        release.wait(20)
+
+    task = asyncio.create_task(whole(work))
+    await begun.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert not task.done()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_an_upload_that_comes_while_its_lesson_is_deleted_finds_none(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - these tests look at files between awaits; nothing else runs on their loop
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
@@ -199,6 +200,34 @@ async def test_deleting_a_recording_ends_the_child_that_reads_it_and_the_next_on
     await asyncio.wait_for(ready.wait(), 20)
     assert done == [("next", 7)]
     await queue.close()
+
+
+async def test_a_queue_that_hears_no_cancellation_holds_up_no_ending_and_no_later_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liveclass.recording.lightener.END_S", 0.4)
+    release, busy, told = asyncio.Event(), asyncio.Event(), asyncio.Queue[str]()
+
+    async def deaf(lesson: str, _size: int) -> None:
+        busy.set()
+        while lesson == "deaf" and not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+        told.put_nowait(lesson)
+
+    queue = Lightener(tmp_path, 0, deaf, child("print(7)"), rest_s=0)
+    queue.want("deaf")
+    await asyncio.wait_for(busy.wait(), 20)
+    queue.want("next")
+    async with asyncio.timeout(5.0):
+        await queue.drop("deaf")
+    assert await asyncio.wait_for(told.get(), 20) == "next"
+    release.set()
+    assert await asyncio.wait_for(told.get(), 20) == "deaf"
+    queue.want("last")
+    assert await asyncio.wait_for(told.get(), 20) == "last"
+    async with asyncio.timeout(5.0):
+        await queue.close()
 
 
 async def test_a_child_ends_with_the_server_that_started_it(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientSession, WSMessage, WSMsgType
 
 from liveclass.cluster.memory import MemoryDirectory
+from liveclass.cluster.placement import EXPECTED_SESSIONS
 from liveclass.recording.model import MediaFile
 from liveclass.server.forwarding import REACHED_AT, _pump
 from liveclass.server.internal import HEADER
@@ -316,6 +317,17 @@ async def test_a_lesson_moves_and_its_pages_are_sent_after_it(pair: Pair) -> Non
     assert {one["name"] for one in back.welcome["participants"]} >= {"石门 3-2"}
     assert pair.b.recordings.adopted[lesson["id"]] > 1
     assert pair.a.recordings.dropped == [lesson["id"]]
+
+
+async def test_a_lesson_that_has_just_begun_is_told_with_the_sessions_that_it_is_expected_to_bring(pair: Pair) -> None:
+    lesson = await pair.lesson()
+    assert pair.a.fleet is not None
+    assert [node.coming for node in pair.a.fleet.agent.nodes()] == [0, 0]
+    page = await pair.a.enter(lesson["id"], lesson["teacher_token"], 1)
+    await page.say("start_lesson")
+    await page.until("lesson_changed")
+    told = {node.id: node.coming for node in pair.a.fleet.agent.nodes()}
+    assert told == {"a": EXPECTED_SESSIONS, "b": 0}
 
 
 async def test_what_is_forwarded_is_counted(pair: Pair) -> None:

@@ -16,6 +16,7 @@ class NodeInfo:
         url: where other nodes reach it, without a slash at the end.
         lessons: lessons that it owns and that are live; `max_lessons` is its bound.
         sessions: media sessions open on it; `max_sessions` is its bound.
+        coming: sessions that its young lessons are still expected to bring (`cluster/placement.py`).
         cpu: share of its core in use, 0 to 1.
         draining: it takes no more lessons.
         boot: random, new at each start.
@@ -32,6 +33,7 @@ class NodeInfo:
     draining: bool = False
     version: str = ""
     boot: str = ""
+    coming: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,15 @@ If all of them took the least loaded node, a hundred lessons that begin on the h
 could say so. So each lesson has two nodes drawn for it by its own hash, among the less loaded half, and takes the
 better of the two: lessons that come at once are spread, and a node that is free still fills fast.
 
+Nobody knows how many classrooms a lesson will have, and they come over some minutes. So a node says of its lessons what
+they have, and of the young ones also what is still to be expected: else one whose first lessons turned out to be large
+would look no fuller than one whose lessons are many and small, until those have all come and the bell is over.
+
 Refuses to know where the figures come from, and what becomes of the lesson.
 """
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
@@ -18,6 +22,9 @@ from liveclass.cluster.model import NodeId, NodeInfo
 
 EXPECTED_SESSIONS = 10
 """Media sessions that a lesson is taken to bring: the ratio of a node's usual limits."""
+
+COMING_S = 180.0
+"""After this a lesson has the classrooms that it will have, about."""
 
 
 def pick(
@@ -59,8 +66,8 @@ def has_room(node: NodeInfo, *, sessions: int = EXPECTED_SESSIONS) -> bool:
 def load(node: NodeInfo, *, lessons: int = 0, sessions: int = 0) -> float:
     """How full a node is, by whatever is scarcest on it: 1 is full.
 
-    A lesson that has just begun has not its classrooms yet. So lessons count with the sessions that they are expected
-    to bring until there are more: else the node that got ten lessons a minute ago would look as good as an empty one.
+    A lesson that has just begun has not its classrooms yet: those count that are still to come. And lessons count with
+    `EXPECTED_SESSIONS` each at least, else those that turned out small would be heaped on one node.
 
     Args:
         lessons, sessions: to count besides those that it has.
@@ -68,9 +75,18 @@ def load(node: NodeInfo, *, lessons: int = 0, sessions: int = 0) -> float:
     lessons += node.lessons
     return max(
         lessons / (node.max_lessons or 1),
-        max(node.sessions + sessions, EXPECTED_SESSIONS * lessons) / (node.max_sessions or 1),
+        max(node.sessions + node.coming + sessions, EXPECTED_SESSIONS * lessons) / (node.max_sessions or 1),
         node.cpu,
     )
+
+
+def coming(ages_s: Iterable[float]) -> int:
+    """Sessions that lessons of these ages are still expected to bring, whatever they have by now.
+
+    Args:
+        ages_s: seconds since each began, or came to its node.
+    """
+    return round(sum(EXPECTED_SESSIONS * max(0.0, 1.0 - age_s / COMING_S) for age_s in ages_s))
 
 
 def _lot(lesson: str, node: NodeId) -> int:

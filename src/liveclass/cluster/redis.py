@@ -40,7 +40,8 @@ class RedisDirectory:
     """A `Directory` in Redis 6 or later, or what speaks its protocol.
 
     Args:
-        url: `redis://`, `rediss://`, `unix://` or `redis+sentinel://`, with password and number of the database.
+        url: `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `rediss+sentinel://`,
+            with password and number of the database.
         prefix: what all keys begin with.
 
     Raises:
@@ -150,7 +151,7 @@ def _client(url: str, *, retries: int) -> Redis:
     }
     retry = Retry(NoBackoff(), retries)
     try:
-        if url.startswith(f"{redis_sentinel.SCHEME}:"):
+        if url.partition(":")[0] in redis_sentinel.SCHEMES:
             return redis_sentinel.client(redis_sentinel.parse(url), retry=retry, **bounds)
         pool: BlockingConnectionPool = BlockingConnectionPool.from_url(url, retry=retry, **bounds)
     except (ValueError, RedisError):

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from liveclass import tasks
 from liveclass.lesson.events import Material
 from liveclass.materials import office
 from liveclass.materials.model import (
@@ -26,7 +27,7 @@ from liveclass.materials.model import (
     MediaManifest,
     Page,
 )
-from liveclass.materials.runner import Child, Command, Said
+from liveclass.materials.runner import END_S, Child, Command, Said
 from liveclass.materials.slots import Slots
 from liveclass.materials.store import Store, Stored
 from liveclass.materials.threads import whole
@@ -279,12 +280,10 @@ def _name_again(path: Path, name: Path) -> None:
 
 async def _together(*works: Any) -> None:
     """All of them; the first that fails ends the others."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+    running = [asyncio.ensure_future(work) for work in works]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(running, END_S)

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import msgspec
 
+from liveclass import tasks
 from liveclass.errors import PeerError
 from liveclass.lesson.events import Material
 from liveclass.materials import office
 from liveclass.materials.kinds import FileKind, kind_of
 from liveclass.materials.making import Maker, Making
 from liveclass.materials.model import Failed, MaterialsOptions, Problem, unknown
-from liveclass.materials.runner import Command, child_command
+from liveclass.materials.runner import END_S, Command, child_command
 from liveclass.materials.slots import Slots
 from liveclass.materials.store import Store, Stored
 from liveclass.materials.threads import whole
@@ -173,7 +174,7 @@ class Materials:
         self._closed = True
         for lesson in list(self._lessons.values()):
             working = dict(lesson.tasks)
-            await _cancel(list(working.values()))
+            await tasks.end(working.values(), END_S)
             for id in working:
                 stored = lesson.stored.get(id)
                 if stored is not None and stored.material.state == "working":
@@ -400,7 +401,7 @@ class Materials:
             raise unknown()
         task = lesson.tasks.get(material_id)
         if task is not None:
-            await _cancel([task])
+            await tasks.end([task], END_S)
         async with lesson.lock:
             try:
                 await whole(self._store.remove, lesson_id, material_id, lesson.alone(stored.files, material_id))
@@ -417,7 +418,7 @@ class Materials:
         if lesson is None:
             await whole(self._store.delete, lesson_id)
             return
-        await _cancel(list(lesson.tasks.values()))
+        await tasks.end(lesson.tasks.values(), END_S)
         async with lesson.lock:
             lesson.stored.clear()
             await whole(self._store.delete, lesson_id)
@@ -445,12 +446,6 @@ class Materials:
         for id, lesson in list(self._lessons.items())[: len(self._lessons) - _KEPT_LESSONS]:
             if not lesson.tasks and not lesson.lock.locked():
                 del self._lessons[id]
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def too_large(most_bytes: int) -> PeerError:

@@ -1,6 +1,7 @@
 """Blocking work beside an event loop. Knows nothing else."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -14,5 +15,7 @@ async def whole(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> 
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait({running})
+        while not running.done():
+            with contextlib.suppress(asyncio.CancelledError):  # told again, and still not before the end
+                await asyncio.wait({running})
         raise

@@ -12,6 +12,8 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from liveclass import tasks
+
 log = logging.getLogger(__name__)
 
 Command = tuple[str, ...]
@@ -24,6 +26,9 @@ _TRIES = 3
 _PAUSE_S = 30.0
 # A child that has not ended by then hangs: a long lesson takes minutes on a processor that others need.
 _PATIENCE_S = 2 * 3600.0
+
+END_S = 5.0
+"""How long the end of the queue's work may take: the child is killed, and told of nobody."""
 
 
 def lighten_command() -> Command:
@@ -95,8 +100,7 @@ class Lightener:
     async def _cancel(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await tasks.end([task], END_S)
         self._current = ""
 
     async def _work(self) -> None:
@@ -109,6 +113,8 @@ class Lightener:
             if size is not None:
                 self._failures.pop(lesson_id, None)
                 await self._made(lesson_id, size)
+            if self._task is not asyncio.current_task():
+                return  # left behind: another one has taken over, or nobody wants it any more
             self._current = ""
             if size is None:
                 await self._failed(lesson_id)

@@ -25,6 +25,7 @@ from liveclass.cluster.directory import Directory
 from liveclass.cluster.model import NodeId, NodeInfo
 from liveclass.cluster.node import Node
 from liveclass.cluster.peers import Answer, NodeRefused, NodeSilent, Pick, Reason, TryLater, What, untraced
+from liveclass.cluster.placement import coming
 from liveclass.config import Settings
 from liveclass.errors import PeerError
 from liveclass.operate import traces
@@ -118,6 +119,7 @@ class Fleet:
         self._client: aiohttp.ClientSession | None = None
         self._adopting: set[str] = set()
         self._idle: dict[str, float] = {}
+        self._live_since: dict[str, float] = {}
         self._exist: OrderedDict[str, None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cpu = (time.process_time(), monotonic(), 0.0)
@@ -463,7 +465,16 @@ class Fleet:
             draining=lessons.draining if lessons is not None else False,
             version=__version__,
             boot=self._boot,
+            coming=coming(self._live_ages()),
         )
+
+    def _live_ages(self) -> list[float]:
+        """Seconds for which each live lesson has been live here, as far as was looked: one that came from another node
+        is as young as one that begins, since its classrooms come all anew."""
+        now, before = self._monotonic(), self._live_since
+        held = self._lessons.all() if self._lessons is not None else ()
+        self._live_since = {one.id: before.get(one.id, now) for one in held if one.lesson.state == "live"}
+        return [now - since for since in self._live_since.values()]
 
     def _busy(self) -> float:
         """The share of a core since the last look, of a second at least."""
