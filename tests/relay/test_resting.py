@@ -5,6 +5,8 @@ from typing import Any, cast
 import pytest
 
 from liveclass.relay.downlink import GLANCE_S, Downlink
+from liveclass.relay.ports import MediaListener
+from liveclass.relay.room import LOOK_S, Room
 from liveclass.relay.subscriber import MAX_KEPT
 from liveclass.rtp.congestion import SILENCE_S
 from liveclass.rtp.feedback import SendLog
@@ -105,3 +107,44 @@ def test_what_is_left_behind_between_two_looks_goes_to_the_past_in_order(number:
     ended = [run for run in runs if run[0] + len(run[2]) <= number]
     assert list(log.past) == ended
     assert list(log.runs) == runs[len(ended) :]
+
+
+class Ticked(Downlink):
+    """A downlink that rests for a second after each tick, and notes when those were."""
+
+    def __init__(self) -> None:
+        self.idle_until = self._alert_until = -1e9
+        self.roused = None
+        self._audio = self._video = ()
+        self.resting = False
+        self.ticks: list[float] = []
+
+    def tick(self, now: float) -> None:
+        self.ticks.append(round(now, 2))
+        self.idle_until = now + 1.0
+
+
+def test_who_rests_is_left_alone_until_its_time_or_until_it_is_roused() -> None:
+    """Its time is kept to within `LOOK_S`; a call is heard in the very next tick, from whomever it comes."""
+    lesson, downlinks = Room("L", cast("MediaListener", None)), [Ticked() for _ in range(3)]
+    for number, downlink in enumerate(downlinks):
+        lesson.subscribers[str(number)] = cast("Any", type("Viewer", (), {"downlink": downlink, "slots": []}))
+    lesson._reviewed_at = 1e9
+    for step in range(100):
+        if step == 30:
+            downlinks[1].alert(0.59)
+            downlinks[1].alert(0.59)
+        lesson.tick(step * 0.02)
+    assert downlinks[0].ticks == downlinks[2].ticks == pytest.approx([0.0, 1.0], abs=LOOK_S)
+    assert downlinks[1].ticks == pytest.approx([0.0, 0.6, 1.6], abs=LOOK_S)
+    assert downlinks[1].ticks[1] == 0.6
+
+
+def test_who_has_left_is_not_kept() -> None:
+    lesson, downlink = Room("L", cast("MediaListener", None)), Ticked()
+    lesson.subscribers["c1"] = cast("Any", type("Viewer", (), {"downlink": downlink, "slots": []}))
+    lesson._reviewed_at = 1e9
+    lesson.tick(0.0)
+    del lesson.subscribers["c1"]
+    lesson.tick(0.2)
+    assert lesson._awake == []

@@ -272,6 +272,52 @@ def test_a_picture_leaves_the_pacer_not_before_nothing_waits_there(life: Life) -
     assert numbers(life) == [0, 1]
 
 
+def told(life: Life, *, seconds: int, each: bool = False, late_s: dict[int, float] | None = None) -> list[int]:
+    """In which of so many seconds the slot passes on the report that its publisher sends each second; from the second
+    in `late_s` on its clock is that much behind."""
+    passed: list[int] = []
+    life.feed(0, 100, KEYFRAME)
+    life.queue.release(9, life.now)
+    life.slot.each_report = each
+    behind = 0.0
+    for second in range(seconds):
+        behind = (late_s or {}).get(second, behind)
+        life.slot.send_report = lambda _, second=second: passed.append(second)
+        stamp = int(90_000 * (second - behind)) & 0xFFFFFFFF
+        life.tracks[0].publish_report((3_900_000_000 + second) << 32, stamp)
+    return passed
+
+
+def test_a_clock_that_is_known_is_told_seldom(life: Life) -> None:
+    """The first reports pass, then one in three to five seconds, also across a wrap of the timestamp."""
+    passed = told(life, seconds=60)
+    gaps = [b - a for a, b in itertools.pairwise(passed)]
+    assert passed[:4] == [0, 1, 2, 3]
+    assert set(gaps[3:]) <= {3, 4, 5}
+    assert passed[-1] >= 55
+
+
+def test_a_clock_that_moves_is_told_at_once_and_often(life: Life) -> None:
+    passed = told(life, seconds=40, late_s={20: 0.2})
+    assert set(range(20, 24)) <= set(passed)
+    assert len(passed) < 20
+
+
+def test_a_new_origin_of_the_timestamps_is_told_at_once(life: Life) -> None:
+    """As after a change to a source with another clock."""
+    told(life, seconds=21)
+    passed: list[bytes] = []
+    life.slot.send_report = passed.append
+    life.slot._segments[-1].time_offset += 90_000
+    for second in range(21, 25):
+        life.tracks[0].publish_report((3_900_000_000 + second) << 32, 90_000 * second)
+    assert len(passed) == 4
+
+
+def test_another_node_is_told_of_the_clock_each_time(life: Life) -> None:
+    assert told(life, seconds=20, each=True) == list(range(20))
+
+
 def test_a_repetition_without_rtx_holds_the_very_bytes_that_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redundancy and transport-wide numbers included, though both have moved on since."""
     wire = Wire()

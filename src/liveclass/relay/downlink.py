@@ -110,6 +110,7 @@ class Downlink:
         resting: the link is wide and calm, so that only some packets ask for feedback, which may wait unopened until
             `look_at`, for `glance`.
         idle_until: `tick` has nothing to do before.
+        roused: takes the downlink when it ends its rest before that; None where somebody looks at `idle_until` itself.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class Downlink:
         self._decided_at = -1e9
         self._ticked_at = self._accrued_at = now
         self.idle_until = self._alert_until = -1e9
+        self.roused: list[Downlink] | None = None
         self._budget = 0.0
         self._repaired = 0.0
         self._probe_left = self._probe_bps = 0.0
@@ -187,12 +189,13 @@ class Downlink:
 
     def changed(self) -> None:
         """Sources came or went, or the person chose otherwise: decide anew at once."""
-        self._decided_at = self.idle_until = -1e9
+        self._decided_at = -1e9
+        self._rouse()
 
     def arrange(self, now: float) -> None:
         """Decide anew now: not even the first packet of a new voice is to be missed."""
         self._decided_at = now
-        self.idle_until = -1e9
+        self._rouse()
         self._decide(now)
 
     def glance(self, body: bytes, now: float) -> bool:
@@ -212,9 +215,15 @@ class Downlink:
 
     def alert(self, now: float) -> None:
         """Something is amiss, or may be: rest no more for a while."""
-        self.idle_until = -1e9
+        self._rouse()
         self._alert_until = now + ALERT_S
         self._rest(False)
+
+    def _rouse(self) -> None:
+        if self.idle_until > -1e9:
+            self.idle_until = -1e9
+            if self.roused is not None:
+                self.roused.append(self)
 
     def feedback(self, body: bytes, now: float) -> None:
         """Transport-wide feedback of the subscriber. Raises PeerError when it is malformed."""

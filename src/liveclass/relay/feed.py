@@ -158,6 +158,7 @@ class Feed(Subscriber):
         if not slot.show(source, now):
             return None
         slot.send_report = self._send
+        slot.each_report = True
         self._by_key[key] = slot
         self._by_ssrc[slot.ssrc] = slot
         (self._sounds if kind == "audio" else self._pictures).append(slot)

@@ -388,4 +388,4 @@ def _block(ssrc: int, stream: _Stream, now: float) -> control.ReportBlock | None
         return None
     lsr, at = stream.report
     block = stream.track.report(lsr, int((now - at) * 65536) & 0xFFFFFFFF if lsr else 0)
-    return replace(block, ssrc=ssrc) if block is not None else None
+    return block._replace(ssrc=ssrc) if block is not None else None

@@ -70,7 +70,7 @@ class Subscriber:
         self._by_ssrc = {slot.ssrc: slot for slot in (*audio, *video)}
         self._budget = REPAIR_BYTES_PER_S
         self._messages = MAX_RTCP_PER_S
-        self._budget_at = 0.0
+        self._budget_at = self._messages_at = 0.0
         self._kept: list[tuple[bytes, float]] = []
         self._live = True
         self.malformed = 0
@@ -146,6 +146,8 @@ class Subscriber:
             slot.show(None, now)
             slot.send_report = None
             slot.pacer = None
+        if self.downlink is not None:
+            self.downlink.roused = None
         self._carrier.close()
         self.session = None
 
@@ -195,11 +197,8 @@ class Subscriber:
             self._open(datagram, at)
 
     def _open(self, datagram: bytes, now: float) -> None:
-        elapsed, self._budget_at = now - self._budget_at, now
+        elapsed, self._messages_at = now - self._messages_at, now
         self._messages = min(MAX_RTCP_PER_S, self._messages + elapsed * MAX_RTCP_PER_S)
-        if self.downlink is None:
-            allowance = self._repair_allowance(now)
-            self._budget = min(allowance, self._budget + elapsed * allowance)
         session = self.session
         if self._messages < 1.0 or session is None or session.receiver is None:
             return
@@ -232,6 +231,10 @@ class Subscriber:
                 if self.downlink is not None:
                     self.downlink.repair(slot, packet.seqs, now)
                 else:
+                    # Only here: to look at every stream for each report of each subscriber was 1.5% of the server.
+                    allowance = self._repair_allowance(now)
+                    elapsed, self._budget_at = now - self._budget_at, now
+                    self._budget = min(allowance, self._budget + elapsed * allowance)
                     self._budget -= slot.retransmit(packet.seqs, int(self._budget), AGAIN_S, now)
         elif isinstance(packet, control.Pli):
             self._keyframe(packet.media, now)
@@ -242,7 +245,7 @@ class Subscriber:
             # The receiver of media alone has no other way to learn its round trip, which times its NACKs (RFC 3611).
             middle = control.ntp_middle(packet.ntp)
             self._send(build_dlrr(self.slots[0].ssrc, packet.sender, middle, 0.0))
-        elif isinstance(packet, control.ReceiverReport | control.SenderReport):
+        elif isinstance(packet, (control.ReceiverReport, control.SenderReport)):
             for block in packet.reports:
                 if block.ssrc in self._by_ssrc:
                     self.fraction_lost += (block.fraction_lost / 256 - self.fraction_lost) / 4

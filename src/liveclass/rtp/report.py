@@ -1,10 +1,13 @@
-"""What RTCP packets say, as plain values. Import them from `rtcp`, which reads and builds them."""
+"""What RTCP packets say, as plain values. Import them from `rtcp`, which reads and builds them.
+
+What every subscriber sends each second is a tuple: a frozen data class of seven fields takes five times as long.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
+class ReportBlock(NamedTuple):
     """How one stream is received (RFC 3550 section 6.4.1).
 
     Attributes:
@@ -26,8 +29,7 @@ class ReportBlock:
     dlsr: int
 
 
-@dataclass(frozen=True, slots=True)
-class SenderReport:
+class SenderReport(NamedTuple):
     """`rtp_time` is what the stream's timestamp was at wall clock `ntp` (64-bit NTP); RFC 3550 section 6.4.1."""
 
     ssrc: int
@@ -38,8 +40,7 @@ class SenderReport:
     reports: tuple[ReportBlock, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiverReport:
+class ReceiverReport(NamedTuple):
     """RFC 3550 section 6.4.2."""
 
     ssrc: int
@@ -71,8 +72,7 @@ class Fir:
     entries: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Remb:
+class Remb(NamedTuple):
     """The receiver's estimate in bit/s for `ssrcs` together (draft-alvestrand-rmcat-remb-03 section 2)."""
 
     sender: int
@@ -100,8 +100,7 @@ class TransportFeedback:
     arrivals: list[tuple[int, float | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class TransportFeedbackBody:
+class TransportFeedbackBody(NamedTuple):
     """Transport-wide feedback as it came, for who reads it without a value per packet.
 
     Attributes:

@@ -6,11 +6,10 @@ refuses to know sockets, sessions and media, and never answers anybody.
 
 import secrets
 from collections.abc import Sequence
-from hmac import digest
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from liveclass.transport.ice import Address, attributes_of, is_genuine
+from liveclass.transport.ice import Address, attributes_of, is_genuine, keyed, sign
 from liveclass.transport.stun import (
     ATTRIBUTE,
     BINDING_REQUEST,
@@ -62,13 +61,13 @@ class IceCheck:
         heard: when it answered last, or the beginning.
     """
 
-    __slots__ = ("_asked", "_candidates", "_key", "_next", "_tie", "_username", "_wait", "heard", "selected")
+    __slots__ = ("_asked", "_candidates", "_mac", "_next", "_tie", "_username", "_wait", "heard", "selected")
 
     def __init__(
         self, local_ufrag: str, remote_ufrag: str, remote_pwd: str, candidates: Sequence[Address], now: float
     ) -> None:
         self._username = f"{remote_ufrag}:{local_ufrag}".encode()
-        self._key = remote_pwd.encode()
+        self._mac = keyed(remote_pwd)
         self._candidates = list(candidates)
         self._tie = secrets.token_bytes(8)
         self._asked: dict[bytes, Address] = {}
@@ -94,7 +93,7 @@ class IceCheck:
         if attributes is None:
             return False
         transaction = datagram[8:20]
-        if self._asked.get(transaction) != address or not is_genuine(datagram, attributes, self._key):
+        if self._asked.get(transaction) != address or not is_genuine(datagram, attributes, self._mac):
             return False
         del self._asked[transaction]
         self.heard = now
@@ -113,7 +112,7 @@ class IceCheck:
         body += _attribute(ICE_CONTROLLING, self._tie) + _attribute(USE_CANDIDATE, b"")
         # Each counts itself as the last attribute (RFC 8489 sections 14.5 and 14.7).
         text = HEADER.pack(BINDING_REQUEST, len(body) + 24, COOKIE, transaction) + body
-        body += _attribute(MESSAGE_INTEGRITY, digest(self._key, text, "sha1"))
+        body += _attribute(MESSAGE_INTEGRITY, sign(self._mac, text))
         text = HEADER.pack(BINDING_REQUEST, len(body) + 8, COOKIE, transaction) + body
         checksum = (crc32(text) ^ FINGERPRINT_XOR).to_bytes(4, "big")
         return Check(text + _attribute(FINGERPRINT, checksum), address)
