@@ -116,7 +116,7 @@ def test_after_a_long_cut_sound_is_alone_until_the_page_has_fetched_what_it_miss
     for step in range(40):
         ladder.decide(20e3, 0.0, [VOICE], [CAMERA], 10 + step * 0.1, cut=True)
     rungs = [ladder.decide(3e6, 0.0, [VOICE], [CAMERA], 14 + step * 0.1).rung for step in range(25)]
-    assert rungs[:19] == ["sound"] * 19
+    assert rungs[:13] == ["sound"] * 13
     assert rungs[-1] == "full"
 
 
