@@ -19,6 +19,7 @@ from av.video.frame import PictureType, VideoFrame
 from numpy.typing import NDArray
 
 from liveclass.recording.formats import nal_units
+from tests.scheduling import class_kept
 
 FLASH_S = 0.1
 _ENCODERS = {"H264": "libx264", "VP8": "libvpx", "VP9": "libvpx-vp9", "AV1": "libsvtav1"}
@@ -92,6 +93,7 @@ def speech(seconds: int) -> tuple[Unit, ...]:
 
 
 @cache
+@class_kept()
 def pictures(
     codec: str, seconds: int, fps: int = 20, size: tuple[int, int] = (160, 96), keyframe_s: float = 2.0
 ) -> tuple[Unit, ...]:

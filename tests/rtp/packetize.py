@@ -11,6 +11,7 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from liveclass.rtp.codec import CodecName
+from tests.scheduling import class_kept
 
 WIDTH, HEIGHT, FRAMES, GOP = 192, 112, 36, 12
 TICKS_PER_FRAME = 3000
@@ -50,6 +51,7 @@ def moving_picture() -> Iterator[av.VideoFrame]:
 
 
 @cache
+@class_kept()
 def encoded(codec: CodecName) -> tuple[tuple[int, bytes, bool], ...]:
     """The picture encoded: RTP timestamp, bytes, keyframe, frame by frame."""
     name, options = ENCODERS[codec]
