@@ -134,10 +134,11 @@ class LiveServer:
         self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), 15)
-        except TimeoutError:
+        except TimeoutError as error:
             self._process.kill()
             await self._process.wait()
-            raise AssertionError(f"SIGTERM did not end the server:\n{self.log_tail()}") from None
+            # What had failed before, if anything, is shown with it.
+            raise AssertionError(f"SIGTERM did not end the server:\n{self.log_tail()}") from error
 
     async def restart(self, *, hard: bool = False) -> None:
         """Ends it and starts it again with the same ports and data."""
