@@ -41,6 +41,7 @@ class Adapter:
     own_network = False  # True: run in a network namespace, with an interface in 127/8 that is not lo
     host = HOST  # where the generator's peers have their sockets
     forwards = False  # True: what it sends has the payloads that were published
+    one_thread = False  # True: all its work that counts is done by one thread
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -324,6 +325,7 @@ class Liveclass(Whip):
     """This project: a server of its own with a lesson made through its API, recording and all."""
 
     forwards = True
+    one_thread = True
     options: tuple[str, ...] = ()
 
     def start(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import clip
+from bench import clip, place
 from bench.adapters import ADAPTERS, ROOT
 from bench.generator import Child, publish, subscribe
 from bench.measure import Meter, latencies, percentile, rss_mb
@@ -32,17 +32,25 @@ def run(args: argparse.Namespace, n: int) -> dict[str, Any]:
     adapter = ADAPTERS[args.adapter](args)
     children: list[Child] = []
     about = {"adapter": args.adapter, "label": args.label, "n": n, "parallel": args.parallel, "codec": args.codec}
-    about |= {"offered_srtp": args.srtp, "feedback": args.feedback, "whole": args.whole}
+    about |= {"offered_srtp": args.srtp, "feedback": args.feedback, "whole": args.whole, "apart": args.apart}
+    # One of many threads needs all cores, and the generator may then take what is left of them.
+    pins = args.pin and adapter.one_thread
     try:
         adapter.start()
+        if pins:
+            place.on_its_core(adapter.pid)
         rss_idle = rss_mb(adapter.pid)
         publisher = Child(publish, adapter, args)
         children.append(publisher)
+        if pins:
+            place.beside(publisher.process.pid or 0)
         profile = publisher.get()
         time.sleep(args.settle)
         rss_publisher = rss_mb(adapter.pid)
         subscribers = Child(subscribe, adapter, args, n)
         children.append(subscribers)
+        if pins:
+            place.beside(subscribers.process.pid or 0)
         joins, failures = subscribers.get(60 + 5 * n)
         time.sleep(args.settle)
 
@@ -186,6 +194,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--whole", action="store_true", help="subscribers take runs of datagrams in one piece, as a network card does"
     )
+    parser.add_argument("--pin", action="store_true", help="a server of one thread on a core, the generator beside it")
+    parser.add_argument(
+        "--apart", action="store_true", help="the receivers' half of the kernel's work beside the server too (as root)"
+    )
     parser.add_argument("--look", type=float, default=0.02, help="seconds between two looks at the sockets")
     parser.add_argument("--report", type=float, default=1.0, help="seconds between two reports of a subscriber")
     parser.add_argument("--label", help="name of the results (default: the adapter's)")
@@ -218,6 +230,8 @@ def main() -> None:
         os.execvp(  # noqa: S606
             "unshare", ["unshare", "-n", "sh", "-c", setup, "sh", sys.executable, "-m", "bench.fanout", *sys.argv[1:]]
         )
+    if args.apart:
+        place.apart("bench.fanout", sys.argv[1:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server under test ends as well
     clip.load(args.codec)
     sizes = [int(n) for n in args.n.split(",")]

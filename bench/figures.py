@@ -22,8 +22,9 @@ SERVERS = {
     "janus": "Janus",
     "mediarelay": "MediaRelay, 8 subscribers",
     "pyloop": "bare loop",
+    "floor": "bare loop in C",
 }
-"""Columns by adapter. The bare loop is no server: it does the least, with calls for each packet."""
+"""Columns by adapter. The bare loops are no servers: they do the least, the one in C with nothing coming in at all."""
 
 MEDIARELAY_N = 8
 
@@ -65,28 +66,38 @@ def runs(
     failed: bool = False,
     feedback: bool = False,
     whole: bool = False,
+    apart: bool = False,
 ) -> list[dict[str, Any]]:
     """The runs of one scenario that went well, or those that failed. MediaRelay has one size only.
 
     Args:
         feedback: those whose subscribers send feedback on congestion, adapted to or not.
         whole: those whose subscribers take runs of datagrams in one piece.
+        apart: those whose subscribers' half of the kernel's work was not the server's.
     """
     n = MEDIARELAY_N if adapter == "mediarelay" and n == 100 else n
     wanted = (adapter, n, srtp, parallel)
     found = [r for r in raw["runs"] if (r["adapter"], r["n"], r["offered_srtp"], r["parallel"]) == wanted]
-    kind = (failed, feedback, whole)
-    return [r for r in found if kind == ("error" in r, r.get("feedback", False), r.get("whole", False))]
+    kind = (failed, feedback, whole, apart)
+    keys = ("feedback", "whole", "apart")
+    return [r for r in found if kind == ("error" in r, *(r.get(key, False) for key in keys))]
 
 
 def median_of(
-    key: str, n: int, srtp: str = "cm80", *, parallel: int = 4, feedback: bool = False, whole: bool = False
+    key: str,
+    n: int,
+    srtp: str = "cm80",
+    *,
+    parallel: int = 4,
+    feedback: bool = False,
+    whole: bool = False,
+    apart: bool = False,
 ) -> Callable[[Raw, str], float | None]:
     """The median of a column over the runs of one scenario."""
 
     def middle(raw: Raw, adapter: str) -> float | None:
-        found = runs(raw, adapter, n, srtp, parallel, feedback=feedback, whole=whole)
-        return median([r[key] for r in found if r[key] is not None])
+        found = runs(raw, adapter, n, srtp, parallel, feedback=feedback, whole=whole, apart=apart)
+        return median([r[key] for r in found if r.get(key) is not None])
 
     return middle
 

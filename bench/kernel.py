@@ -10,12 +10,13 @@ Knows what is compared with which aim; how a run is made stands in `fanout`, `cr
 import argparse
 import json
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from bench import clip, crowd, figures, turnover
+from bench import clip, crowd, figures, floor, place, turnover
 from bench.adapters import ROOT
 from bench.fanout import RESULTS, arguments, surroundings
 from bench.figures import Figure, lost, median_of, most
@@ -27,18 +28,22 @@ GCM, CM = "gcm128", "cm80"
 
 SCENARIOS = (
     # in this order, again and again, so that what disturbs the machine disturbs all alike
-    Scenario("compare", "liveclass", 100, GCM),
-    Scenario("compare", "liveclass-python", 100, GCM),
+    Scenario("compare", "liveclass", 100, GCM, pinned=True),
+    Scenario("compare", "liveclass-python", 100, GCM, pinned=True),
     Scenario("compare", "janus", 100, GCM),
-    Scenario("compare", "liveclass", 100, CM),
-    Scenario("compare", "liveclass-python", 100, CM),
-    Scenario("compare", "liveclass", 100, GCM, feedback=True),
-    Scenario("compare", "liveclass-python", 100, GCM, feedback=True),
-    Scenario("compare", "liveclass", 100, GCM, whole=True),
-    Scenario("compare", "liveclass", 400, GCM, parallel=8),
-    Scenario("compare", "liveclass-python", 400, GCM, parallel=8),
+    Scenario("compare", "liveclass", 100, GCM, pinned=True, apart=True),
+    Scenario("compare", "liveclass-python", 100, GCM, pinned=True, apart=True),
+    Scenario("compare", "liveclass", 100, CM, pinned=True),
+    Scenario("compare", "liveclass-python", 100, CM, pinned=True),
+    Scenario("compare", "liveclass", 100, GCM, feedback=True, pinned=True),
+    Scenario("compare", "liveclass-python", 100, GCM, feedback=True, pinned=True),
+    Scenario("compare", "liveclass", 400, GCM, parallel=8, pinned=True),
+    Scenario("compare", "liveclass-python", 400, GCM, parallel=8, pinned=True),
     Scenario("compare", "janus", 400, GCM, parallel=8),
 )
+
+FLOORS = ((100, False), (100, True), (400, False))
+"""Receivers of the bare loop in C, and whether their half of the kernel's work is kept apart."""
 
 FIGURES = (
     Figure("server CPU per forwarded packet, 100 subscribers, AES-GCM", "≤ 1.6 µs", "µs",
@@ -46,7 +51,8 @@ FIGURES = (
     Figure("the same with AES-CM/SHA1", "≤ 2.8 µs", "µs", median_of("us_per_packet", 100, CM), most(2.8)),
     Figure("AES-GCM with congestion control running", "≤ 2.2 µs", "µs",
            median_of("us_per_packet", 100, GCM, feedback=True), most(2.2)),
-    Figure("AES-GCM, runs not cut by this machine", "", "µs", median_of("us_per_packet", 100, GCM, whole=True)),
+    Figure("AES-GCM, the receivers' half of the kernel's work on another core", "", "µs",
+           median_of("us_per_packet", 100, GCM, apart=True)),
     Figure("packets lost, 100 subscribers", "none", "%", lost(100, GCM), most(0)),
     Figure("added latency, 100 subscribers, p50", "≤ 0.6 ms", "ms", median_of("latency_p50_ms", 100, GCM), most(0.6)),
     Figure("added latency, 100 subscribers, p99", "≤ 5 ms", "ms", median_of("latency_p99_ms", 100, GCM), most(5)),
@@ -70,15 +76,37 @@ def compare(raw: dict[str, Any], effort: Effort, path: Path) -> None:
     raw["remarks"] = list(lacking.values())
     if not native.built():
         raw["remarks"].append("The native fan-out was not built here (script/build-fanout): both columns are Python's.")
+    whole = place.can_part()
+    if whole:
+        raw["remarks"].append(f"The receivers' half was not kept apart: {whole}.")
+    if why := floor.unavailable():
+        raw["remarks"].append(why)
     for _ in range(effort.repeat):
         for scenario in SCENARIOS:
-            if scenario.adapter in lacking:
+            if scenario.adapter in lacking or (scenario.apart and whole):
                 continue
             record = one(scenario, effort)
             raw["runs"].append(record)
             path.write_text(json.dumps(raw, indent=1))
             said = record.get("error") or f"{record['us_per_packet']} us, p99 {record['latency_p99_ms']} ms"
             print(f"{scenario}: {said}", file=sys.stderr, flush=True)
+        for n, apart in FLOORS if not floor.unavailable() else ():
+            if not (apart and whole):
+                raw["runs"].append(_floor(n, apart=apart))
+                path.write_text(json.dumps(raw, indent=1))
+
+
+def _floor(n: int, *, apart: bool) -> dict[str, Any]:
+    """A run of the bare loop in C, as one of a server that is asked for nothing else."""
+    about = {"adapter": "floor", "n": n, "offered_srtp": GCM, "parallel": 8 if n > 100 else 4, "apart": apart}
+    command = [sys.executable, "-m", "bench.floor", "--once", "-n", str(n), *(["--apart"] if apart else [])]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, IndexError, ValueError) as e:
+        found = {"error": f"{type(e).__name__}: {e}"}
+    print(f"floor -n {n}{' --apart' if apart else ''}: {found}", file=sys.stderr, flush=True)
+    return {**about, "joined": n, "loss_pct": None, **found}
 
 
 def text(raw: dict[str, Any]) -> str:

@@ -41,6 +41,8 @@ class Scenario:
     feedback: bool = False
     adaptation: bool = True
     whole: bool = False
+    pinned: bool = False
+    apart: bool = False
 
     def __str__(self) -> str:
         words = f"{self.adapter} -n {self.n} --srtp {self.srtp} --parallel {self.parallel}"
@@ -48,6 +50,10 @@ class Scenario:
             words += " --feedback"
         if self.whole:
             words += " --whole"
+        if self.pinned:
+            words += " --pin"
+        if self.apart:
+            words += " --apart"
         return words if self.adaptation else f"{words} --serve=--no-adaptation"
 
 
@@ -111,7 +117,7 @@ def one(scenario: Scenario, effort: Effort) -> dict[str, Any]:
     except (subprocess.TimeoutExpired, IndexError, ValueError) as e:
         record = {"adapter": scenario.adapter, "n": scenario.n, "error": f"{type(e).__name__}: {e}"}
         record |= {"offered_srtp": scenario.srtp, "parallel": scenario.parallel, "feedback": scenario.feedback}
-        record |= {"whole": scenario.whole}
+        record |= {"whole": scenario.whole, "apart": scenario.apart}
     finally:
         if process.poll() is None:
             process.terminate()  # it ends its server and children

@@ -55,7 +55,7 @@ enum {
     MAX_TOGETHER = 16,                      /* as relay/fanout.py */
     NUMBER_AT = 17,                         /* as relay/fanout.py */
     MESSAGES = 256,                         /* of one sendmmsg; longer rings leave the processor's cache */
-    MEMORY = 256 * 1024,
+    MEMORY = 64 * 1024,                     /* the first receivers' packets leave while the last ones' are made */
     SLACK = MAX_DATAGRAM,                   /* what a refused packet may write behind the last one */
 };
 

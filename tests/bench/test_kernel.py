@@ -40,7 +40,7 @@ def test_every_aim_is_measured_by_a_scenario() -> None:
     runs = [
         {
             **run, "adapter": s.adapter, "n": s.n, "joined": s.n, "offered_srtp": s.srtp, "parallel": s.parallel,
-            "feedback": s.feedback, "whole": s.whole,
+            "feedback": s.feedback, "whole": s.whole, "apart": s.apart,
         }
         for s in kernel.SCENARIOS
     ]  # fmt: skip
