@@ -13,6 +13,7 @@ import stat
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,16 @@ def test_the_image_is_built_from_what_is_there() -> None:
     assert wanted["readme"] in copied
     assert {"fleet", "trace"} <= set(wanted["optional-dependencies"])
     assert any("[fleet,trace]" in rest for _, rest in dockerfile())
+
+
+def test_nothing_that_was_built_here_gets_into_the_image() -> None:
+    """Docker goes by the last line that matches. A native module newer than its sources would not be built again."""
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    for built in ("src/liveclass/_fanout.abi3.so", "src/liveclass/web/index.html", "web/node_modules/x", "web/dist/x"):
+        above = {built, *(str(folder) for folder in Path(built).parents)}
+        last = [rule for rule in rules if any(fnmatch(path, rule.lstrip("!")) for path in above)][-1]
+        assert not last.startswith("!"), built
 
 
 def test_the_image_is_small_pinned_and_runs_as_nobody_in_particular() -> None:

@@ -55,6 +55,7 @@ enum {
     MAX_TOGETHER = 16,                      /* as relay/fanout.py */
     NUMBER_AT = 17,                         /* as relay/fanout.py */
     MESSAGES = 256,                         /* of one sendmmsg; longer rings leave the processor's cache */
+    MOST_REFUSED = 64,                      /* as transport/batch.py */
     MEMORY = 64 * 1024,                     /* the first receivers' packets leave while the last ones' are made */
     SLACK = MAX_DATAGRAM,                   /* what a refused packet may write behind the last one */
 };
@@ -92,6 +93,7 @@ typedef struct {
     int fd;
     char busy, segments;
     unsigned messages, datagrams; /* that wait */
+    unsigned refused;             /* runs in a row that went one by one */
     size_t used;
     double leaves_at;
     unsigned long long sent, octets, dropped, full, oversize, partial, calls;
@@ -123,14 +125,17 @@ static PyObject *name_next, *name_runs, *name_append;
 
 /* The ring ------------------------------------------------------------------------------------------------------- */
 
-static void dropped(Ring *self, unsigned datagrams, int problem) {
+static void dropped(Ring *self, unsigned datagrams, size_t octets, int problem) {
     self->dropped += datagrams;
+    self->octets -= octets; /* counted when they were written */
     if (problem == EMSGSIZE) self->oversize += datagrams;
     if (problem == EAGAIN || problem == ENOBUFS) self->full += datagrams;
 }
 
-/* A refused run's datagrams without UDP_SEGMENT. */
+/* A refused run's datagrams without UDP_SEGMENT. When they go, it is the run that the path does not take (a small MTU, a
+ * device without checksums). One receiver's path is no other's: no more runs are made once none has gone for long. */
 static void send_singly(Ring *self, const Message *part) {
+    const unsigned long long before = self->sent;
     struct iovec vector = part->vector;
     struct msghdr header = self->headers[part - self->parts].msg_hdr;
     size_t left = vector.iov_len;
@@ -147,12 +152,12 @@ static void send_singly(Ring *self, const Message *part) {
         if (done >= 0) {
             self->sent++;
         } else {
-            dropped(self, 1, errno);
-            self->octets -= vector.iov_len;
+            dropped(self, 1, vector.iov_len, errno);
         }
         left -= vector.iov_len;
         vector.iov_base = (unsigned char *)vector.iov_base + vector.iov_len;
     }
+    if (self->sent > before && ++self->refused >= MOST_REFUSED) self->segments = 0;
 }
 
 /* Send what waits. A refused datagram is dropped and counted; the others still go. */
@@ -165,17 +170,18 @@ static void send_all(Ring *self) {
         self->calls++;
         if (done > 0) {
             if ((unsigned)done < self->messages - begin) self->partial++;
-            for (int i = 0; i < done; i++) self->sent += self->parts[begin++].count;
-        } else if (errno == EAGAIN || errno == ENOBUFS) {
-            for (; begin < self->messages; begin++) dropped(self, self->parts[begin].count, errno);
-        } else if (errno != EINTR) {
-            if (self->parts[begin].count > 1) {
-                /* The path takes no runs (a small MTU, a device without checksums): from now on one by one. */
-                self->segments = 0;
-                send_singly(self, &self->parts[begin]);
-            } else {
-                dropped(self, 1, errno);
+            for (int i = 0; i < done; i++, begin++) {
+                self->sent += self->parts[begin].count;
+                if (self->parts[begin].count > 1) self->refused = 0;
             }
+        } else if (errno == EAGAIN || errno == ENOBUFS) {
+            for (; begin < self->messages; begin++)
+                dropped(self, self->parts[begin].count, self->parts[begin].vector.iov_len, errno);
+        } else if (errno != EINTR) {
+            if (self->parts[begin].count > 1)
+                send_singly(self, &self->parts[begin]);
+            else
+                dropped(self, 1, self->parts[begin].vector.iov_len, errno);
             begin++;
         }
     }
@@ -507,7 +513,7 @@ static PyMethodDef ring_methods[] = {
 
 static PyMemberDef ring_members[] = {
     {"waiting", T_UINT, offsetof(Ring, datagrams), READONLY, "datagrams in the ring"},
-    {"segments", T_BOOL, offsetof(Ring, segments), 0, "whether runs are made; off once a path refused one"},
+    {"segments", T_BOOL, offsetof(Ring, segments), 0, "whether runs are made; off once MOST_REFUSED in a row were refused"},
     {"leaves_at", T_DOUBLE, offsetof(Ring, leaves_at), READONLY, "monotonic time of the last sending, 0 before"},
     {"full", T_ULONGLONG, offsetof(Ring, full), READONLY, "datagrams dropped because a buffer was full"},
     {"oversize", T_ULONGLONG, offsetof(Ring, oversize), READONLY, "datagrams dropped because the path is too narrow"},

@@ -49,6 +49,10 @@ CONTROL_SPACE = 24
 SOL_UDP, UDP_SEGMENT = 17, 103
 """Linux: one message of equal pieces leaves as that many datagrams (Linux 4.18, udp(7))."""
 
+MOST_REFUSED = 64
+"""Runs that were refused in a row though their datagrams went one by one, until no more are made. Not the first: one
+receiver's path may be narrower than all others', and a run that goes costs a quarter less."""
+
 NAME_BYTES = 32
 """Room for one kernel address: 16 bytes of IPv4 or 28 of IPv6."""
 
@@ -113,9 +117,9 @@ class Batch:
         pointers: the slots' addresses, as cffi `void *`, for libraries that work in place.
         vectors: the address of slot 0's vector; each has `VECTOR_BYTES`.
         count, messages: slots and messages filled.
-        segments: whether runs may be made.
+        segments: whether runs may be made; off once `MOST_REFUSED` in a row were refused.
         waiting: who wants `flush` at the end of this wake-up.
-        sent, octets: datagrams and bytes handed to the kernel.
+        sent, octets: datagrams and bytes that the kernel took (`octets` also what waits in the ring).
         native_sent: those of `sent` that were the native fan-out's.
         dropped: datagrams that it refused (full buffer, unreachable).
         leaves_at: what is put into the ring now does not leave before, on the monotonic clock: the begin of the present
@@ -128,6 +132,7 @@ class Batch:
         "_headers",
         "_memory",
         "_name_memory",
+        "_refused",
         "_ring",
         "_socket",
         "_vectors",
@@ -174,6 +179,7 @@ class Batch:
             header.msg_control = self._control_memory + i * CONTROL_BYTES
             _ffi.memmove(self._control_memory + i * CONTROL_BYTES, control, len(control))
         self.count = self.messages = 0
+        self._refused = 0
         self.segments = _library is not None and _can_segment(sock)
         self.waiting: list[Flushable] = []
         self.sent = 0
@@ -242,28 +248,43 @@ class Batch:
                 continue
             done = _library.sendmmsg(fd, self._headers + begin, messages - begin, 0)
             if done > 0:
-                self.sent += sum(self.headers[m * WORDS + VECTOR + 1] for m in range(begin, begin + done))
+                counts = [self.headers[m * WORDS + VECTOR + 1] for m in range(begin, begin + done)]
+                self.sent += sum(counts)
+                if max(counts) > 1:
+                    self._refused = 0
                 begin += done
                 continue
             problem = _ffi.errno
             if problem == errno.EINTR:
                 continue
             if problem in (errno.EAGAIN, errno.ENOBUFS):
-                self.dropped += sum(self.headers[m * WORDS + VECTOR + 1] for m in range(begin, messages))
-                return
+                for message in range(begin, messages):
+                    self._drop(message)
+                break
             if self.headers[begin * WORDS + VECTOR + 1] > 1:
-                # The path takes no runs (a small MTU, a device without checksums): from now on one by one.
-                self.segments = False
+                # When they go, it is the run that the path does not take (a small MTU, a device without checksums).
+                sent = self.sent
                 self._send_singly(begin)
+                self._refused += self.sent > sent
+                if self._refused >= MOST_REFUSED:
+                    self.segments = False
             else:
-                self.dropped += 1
+                self._drop(begin)
             begin += 1
         self.leaves_at = time.monotonic()
 
+    def _slots(self, message: int) -> range:
+        first = (self.headers[message * WORDS + VECTOR] - self.vectors) // VECTOR_BYTES
+        return range(first, first + self.headers[message * WORDS + VECTOR + 1])
+
+    def _drop(self, message: int) -> None:
+        for slot in self._slots(message):
+            self.dropped += 1
+            self.octets -= self.lengths[2 * slot + 1]  # counted when the slot was filled
+
     def _send_singly(self, message: int) -> None:
         address = python_address(bytes(self.names[message * NAME_BYTES : message * NAME_BYTES + 28]))
-        first = (self.headers[message * WORDS + VECTOR] - self.vectors) // VECTOR_BYTES
-        for slot in range(first, first + self.headers[message * WORDS + VECTOR + 1]):
+        for slot in self._slots(message):
             at, length = slot * SLOT_BYTES, self.lengths[2 * slot + 1]
             self.octets -= length  # counted when the slot was filled, and again by `send`
             self.send(bytes(self.view[at : at + length]), address)
