@@ -58,7 +58,10 @@ def build(to: Path = MODULE, *, sanitized: bool = False, strict: bool = False) -
     headers = sysconfig.get_paths()["include"]
     if not Path(headers, "Python.h").exists():
         raise Missing(f"Python's headers are not in {headers}. On Debian: sudo apt install python3-dev")
-    compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    try:
+        compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    except ValueError as error:
+        raise Missing(f"CC cannot be read ({error}): {os.environ['CC']}") from None
     more = [*(SANITIZED if sanitized else HARDENED), *(["-Werror"] if strict else [])]
     command = [*compiler, *FLAGS, *more, f"-I{headers}"]
     part = to.with_suffix(f".{os.getpid()}")

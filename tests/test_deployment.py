@@ -6,11 +6,13 @@ asked in `tests/server/test_turn.py`, the same topology as plain processes is ru
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
 import stat
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -318,6 +320,23 @@ def test_the_image_has_the_native_fan_out_or_is_not_built() -> None:
     copied = " ".join(rest for word, rest in first if word == "COPY")
     assert "script/build_fanout.py" in copied
     assert "LIVECLASS_SKIP_NATIVE" not in runs
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", 'cc "', "false"])
+def test_a_compiler_that_is_none_leaves_the_module_out_and_says_so(compiler: str, tmp_path: Path) -> None:
+    """The install goes on: the build hook takes this one error for an answer, and no other."""
+    script = ROOT / "script" / "build_fanout.py"
+    ask = (
+        "import runpy, sys; made = runpy.run_path(sys.argv[1])\n"
+        "try: made['build'](__import__('pathlib').Path(sys.argv[2]))\n"
+        "except made['Missing'] as missing: print(missing)"
+    )
+    command = [sys.executable, "-c", ask, str(script), str(tmp_path / "module.so")]
+    environment = {**os.environ, "CC": compiler}
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip()
+    assert not (tmp_path / "module.so").exists()
 
 
 def test_every_command_is_one_that_the_program_has() -> None:

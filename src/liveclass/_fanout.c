@@ -15,19 +15,26 @@
  *       remove_stream(ssrc): its packets start anew, with rollover counter 0
  *       close(): twice is harmless; while a batch is under way its keys go when the batch is done
  *
+ *   Table(entries)
+ *       Receivers, each (Protector, kernel address, number offset, timestamp offset, SSRC, log or None), read once: between
+ *       two wake-ups Python's objects leave the processor's cache, and rows that lie together come back as one. Holds what
+ *       it was made of, and does not follow the list. Its length is theirs.
+ *       Raises TypeError or ValueError when an entry has another form.
+ *
  *   Ring(fd, segments)
  *       What waits to be sent on one non-blocking UDP socket; `segments`: the kernel may be given runs (UDP_SEGMENT).
- *       forward(packets, entries, now) -> packets that could not be protected
+ *       forward(packets, receivers, now) -> packets that could not be protected
  *           packets: at most MAX_TOGETHER of (bytes, number, timestamp)
- *           entries: (Protector, kernel address, number offset, timestamp offset, SSRC, log or None)
+ *           receivers: a Table, or entries for one
  *           Sends only when the ring is full. A log gets (first number, time of leaving, packets) in `runs`, and its
- *           `next` goes on. Raises TypeError or ValueError, with nothing queued, when an argument has another form.
+ *           `next` goes on. Raises TypeError or ValueError, with nothing queued and no number taken, when an argument has
+ *           another form; what a log's `runs` itself raises comes when the packets are queued.
  *       flush() -> (datagrams sent, bytes sent, datagrams dropped) since it was last called
  *       close(): what waits is dropped, and the socket not used again
  *       waiting, segments, leaves_at; full, oversize, partial, calls: see the members' words below
  *
- * Threads: the interpreter lock is released while packets are protected and sent. One ring works for one thread, and a
- * protector for one ring, at a time: others get RuntimeError. Arguments are held, so a receiver may go meanwhile.
+ * Threads: the interpreter lock is released while packets are protected and sent. One ring works for one thread, a table
+ * and a protector for one ring, at a time: others get RuntimeError. Arguments are held, so a receiver may go meanwhile.
  *
  * Lengths: a datagram never exceeds MAX_DATAGRAM; room for a whole entry is made before it is written; an address is a
  * sockaddr_in or sockaddr_in6 and nothing else; a header's own lengths (CSRCs, extension) are held to the packet's.
@@ -111,16 +118,24 @@ typedef struct {
 
 typedef struct {
     Protector *protector;
-    const unsigned char *name;
+    struct sockaddr_in6 name; /* or a sockaddr_in */
     socklen_t name_size;
-    uint16_t seq;
     uint32_t time, ssrc;
-    PyObject *log, *number; /* NULL without; `number` is owned */
+    uint16_t seq;
     uint16_t low;           /* of the number */
+    PyObject *log, *number; /* NULL without; `number` is owned, from the call's begin to its end */
     double at;
 } Row;
 
-static PyTypeObject *protector_type;
+typedef struct {
+    PyObject_HEAD
+    PyObject *entries; /* holds what the rows point at */
+    Py_ssize_t receivers;
+    Row *rows;
+    char busy;
+} Table;
+
+static PyTypeObject *protector_type, *table_type;
 static PyObject *name_next, *name_runs, *name_append;
 
 /* The ring ------------------------------------------------------------------------------------------------------- */
@@ -193,7 +208,7 @@ static void send_all(Ring *self) {
 
 static Message *new_message(Ring *self, const Row *row, unsigned char *at) {
     Message *part = &self->parts[self->messages];
-    memcpy(&part->name, row->name, row->name_size);
+    memcpy(&part->name, &row->name, row->name_size);
     part->vector = (struct iovec){at, 0};
     part->count = 0;
     self->headers[self->messages++].msg_hdr = (struct msghdr){
@@ -217,7 +232,8 @@ static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row 
                        double now) {
     Py_ssize_t failed = 0;
     size_t bytes = 0;
-    for (Py_ssize_t i = 0; i < count; i++) bytes += packets[i].size + MAX_TRAILER;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (packets[i].size <= MAX_PACKET) bytes += packets[i].size + MAX_TRAILER;
     for (Row *row = rows; row < rows + receivers; row++) {
         if (self->used + bytes > MEMORY || self->messages + (size_t)count > MESSAGES) {
             send_all(self);
@@ -225,6 +241,9 @@ static Py_ssize_t fill(Ring *self, const Packet *packets, Py_ssize_t count, Row 
         }
         Srtp *srtp = &row->protector->srtp;
         Stream *stream = srtp_stream(srtp, row->ssrc);
+        /* Between two wake-ups the receivers' keys have left the cache. */
+        if (row + 2 < rows + receivers) __builtin_prefetch(row[2].protector);
+        if (row + 1 < rows + receivers) srtp_prefetch(&row[1].protector->srtp);
         Message *part = NULL;
         size_t run = 0; /* the size of all but the last datagram of the run that is open, 0 when none is */
         uint16_t number = row->low;
@@ -302,12 +321,12 @@ static int read_entry(PyObject *item, Row *out) {
         return refuse(PyExc_ValueError, "an address is a sockaddr_in or sockaddr_in6");
     log = PyTuple_GetItem(item, 5);
     *out = (Row){.protector = (Protector *)PyTuple_GetItem(item, 0),
-                 .name = (unsigned char *)name,
                  .name_size = (socklen_t)size,
                  .seq = (uint16_t)low[0],
                  .time = (uint32_t)low[1],
                  .ssrc = (uint32_t)low[2],
                  .log = log == Py_None ? NULL : log};
+    memcpy(&out->name, name, (size_t)size);
     return 1;
 }
 
@@ -320,7 +339,17 @@ static int take_numbers(Row *row, PyObject *count) {
     if (!PyErr_Occurred()) next = PyNumber_Add(row->number, count);
     int ok = next != NULL && PyObject_SetAttr(row->log, name_next, next) == 0;
     Py_XDECREF(next);
+    if (!ok) Py_CLEAR(row->number);
     return ok;
+}
+
+/* Give numbers back that no packet will have, the last ones first, as one log may have several rows. */
+static void give_back(Row *rows, Row *end) {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    while (end-- > rows)
+        if (end->number != NULL && PyObject_SetAttr(end->log, name_next, end->number) < 0) PyErr_Clear();
+    PyErr_Restore(type, error, trace);
 }
 
 static int note_run(const Row *row, PyObject *packets) {
@@ -345,55 +374,98 @@ static int enter(Ring *self) {
     return self->busy = 1;
 }
 
+/* The table, for Python ---------------------------------------------------------------------------------------------- */
+
+static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(named)) {
+    PyObject *entries;
+    Table *self;
+    if (!PyArg_ParseTuple(args, "O:Table", &entries)) return NULL;
+    self = (Table *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (self == NULL) return NULL;
+    /* A tuple of our own: others may change the list meanwhile. */
+    self->entries = PySequence_Tuple(entries);
+    if (self->entries == NULL) goto wrong;
+    self->receivers = PyTuple_Size(self->entries);
+    self->rows = PyMem_Calloc((size_t)self->receivers + 1, sizeof *self->rows);
+    if (self->rows == NULL) {
+        PyErr_NoMemory();
+        goto wrong;
+    }
+    for (Py_ssize_t i = 0; i < self->receivers; i++)
+        if (!read_entry(PyTuple_GetItem(self->entries, i), &self->rows[i])) goto wrong;
+    return (PyObject *)self;
+wrong:
+    Py_DECREF(self);
+    return NULL;
+}
+
+static void table_dealloc(Table *self) {
+    PyMem_Free(self->rows);
+    Py_XDECREF(self->entries);
+    free_object((PyObject *)self);
+}
+
+static Py_ssize_t table_length(Table *self) { return self->receivers; }
+
+/* The table is ours alone meanwhile. Python code of a log may close protectors, but not free them: the table holds them. */
+static PyObject *forward_to(Ring *self, Table *table, const Packet *read, Py_ssize_t count, PyObject *packets,
+                            double now) {
+    Row *rows = table->rows, *end = rows + table->receivers;
+    PyObject *length = PyLong_FromSsize_t(count);
+    Py_ssize_t failed = 0;
+    int ok = length != NULL;
+    for (Row *row = rows; ok && row < end; row++) ok = row->log == NULL || take_numbers(row, length);
+    for (Row *row = rows; ok && row < end; row++) ok = is_free(row->protector);
+    if (ok) {
+        for (Row *row = rows; row < end; row++) row->protector->user = self;
+        Py_BEGIN_ALLOW_THREADS
+        failed = fill(self, read, count, rows, table->receivers, now);
+        Py_END_ALLOW_THREADS
+        for (Row *row = rows; row < end; row++) {
+            row->protector->user = NULL;
+            if (row->protector->closed) srtp_wipe(&row->protector->srtp);
+        }
+        for (Row *row = rows; ok && row < end; row++) ok = row->log == NULL || note_run(row, packets);
+    } else {
+        give_back(rows, end);
+    }
+    for (Row *row = rows; row < end; row++) Py_CLEAR(row->number);
+    Py_XDECREF(length);
+    return ok ? PyLong_FromSsize_t(failed) : NULL;
+}
+
 static PyObject *ring_forward(Ring *self, PyObject *args) {
-    PyObject *packets, *entries, *packet_items = NULL, *items = NULL, *length = NULL, *result = NULL;
+    PyObject *packets, *entries, *items = NULL, *result = NULL;
+    Table *table = NULL;
     Packet read[MAX_TOGETHER];
-    Row *rows = NULL;
-    Py_ssize_t count, receivers = 0, failed;
+    Py_ssize_t count;
     double now;
     if (!PyArg_ParseTuple(args, "OOd:forward", &packets, &entries, &now) || !enter(self)) return NULL;
-    /* Tuples of our own: others may change the lists meanwhile. */
-    packet_items = PySequence_Tuple(packets);
-    items = packet_items != NULL ? PySequence_Tuple(entries) : NULL;
+    items = PySequence_Tuple(packets);
     if (items == NULL) goto done;
-    count = PyTuple_Size(packet_items);
+    count = PyTuple_Size(items);
     if (count > MAX_TOGETHER) {
         refuse(PyExc_ValueError, "more packets than MAX_TOGETHER");
         goto done;
     }
     for (Py_ssize_t i = 0; i < count; i++)
-        if (!read_packet(PyTuple_GetItem(packet_items, i), &read[i])) goto done;
-    receivers = PyTuple_Size(items);
-    rows = PyMem_Calloc((size_t)receivers + 1, sizeof *rows);
-    length = PyLong_FromSsize_t(count);
-    if (rows == NULL || length == NULL) {
-        PyErr_NoMemory();
+        if (!read_packet(PyTuple_GetItem(items, i), &read[i])) goto done;
+    if (PyObject_TypeCheck(entries, table_type)) {
+        Py_INCREF(entries);
+        table = (Table *)entries;
+    } else {
+        table = (Table *)PyObject_CallFunctionObjArgs((PyObject *)table_type, entries, NULL);
+        if (table == NULL) goto done;
+    }
+    if (table->busy) {
+        refuse(PyExc_RuntimeError, "the table works for another thread");
         goto done;
     }
-    for (Py_ssize_t i = 0; i < receivers; i++)
-        if (!read_entry(PyTuple_GetItem(items, i), &rows[i])) goto done;
-    /* From here on Python code of a log may run, which may close protectors but not free them: `items` holds them. */
-    for (Py_ssize_t i = 0; i < receivers; i++)
-        if (rows[i].log != NULL && !take_numbers(&rows[i], length)) goto done;
-    for (Py_ssize_t i = 0; i < receivers; i++)
-        if (!is_free(rows[i].protector)) goto done;
-    for (Py_ssize_t i = 0; i < receivers; i++) rows[i].protector->user = self;
-    Py_BEGIN_ALLOW_THREADS
-    failed = fill(self, read, count, rows, receivers, now);
-    Py_END_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < receivers; i++) {
-        rows[i].protector->user = NULL;
-        if (rows[i].protector->closed) srtp_wipe(&rows[i].protector->srtp);
-    }
-    for (Py_ssize_t i = 0; i < receivers; i++)
-        if (rows[i].log != NULL && !note_run(&rows[i], packets)) goto done;
-    result = PyLong_FromSsize_t(failed);
+    table->busy = 1;
+    result = forward_to(self, table, read, count, packets, now);
+    table->busy = 0;
 done:
-    if (rows != NULL)
-        for (Py_ssize_t i = 0; i < receivers; i++) Py_XDECREF(rows[i].number);
-    PyMem_Free(rows);
-    Py_XDECREF(length);
-    Py_XDECREF(packet_items);
+    Py_XDECREF((PyObject *)table);
     Py_XDECREF(items);
     self->busy = 0;
     return result;
@@ -505,6 +577,14 @@ static PyType_Slot protector_slots[] = {{Py_tp_new, (void *)protector_new},
 static PyType_Spec protector_spec = {"liveclass._fanout.Protector", sizeof(Protector), 0,
                                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, protector_slots};
 
+static PyType_Slot table_slots[] = {{Py_tp_new, (void *)table_new},
+                                    {Py_tp_dealloc, (void *)table_dealloc},
+                                    {Py_sq_length, (void *)table_length},
+                                    {0, NULL}};
+
+static PyType_Spec table_spec = {"liveclass._fanout.Table", sizeof(Table), 0,
+                                 Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, table_slots};
+
 static PyMethodDef ring_methods[] = {
     {"forward", (PyCFunction)(void (*)(void))ring_forward, METH_VARARGS, "Packets to a table of receivers."},
     {"flush", (PyCFunction)(void (*)(void))ring_flush, METH_NOARGS, "Send what waits."},
@@ -537,12 +617,14 @@ PyMODINIT_FUNC PyInit__fanout(void) {
     PyObject *module = PyModule_Create(&definition), *ring = NULL;
     if (module == NULL) return NULL;
     protector_type = (PyTypeObject *)PyType_FromSpec(&protector_spec);
+    table_type = (PyTypeObject *)PyType_FromSpec(&table_spec);
     ring = PyType_FromSpec(&ring_spec);
     name_next = PyUnicode_InternFromString("next");
     name_runs = PyUnicode_InternFromString("runs");
     name_append = PyUnicode_InternFromString("append");
-    if (protector_type == NULL || ring == NULL || name_next == NULL || name_runs == NULL || name_append == NULL ||
+    if (protector_type == NULL || table_type == NULL || ring == NULL || name_next == NULL || name_runs == NULL || name_append == NULL ||
         !add_receiving(module) || PyModule_AddObjectRef(module, "Protector", (PyObject *)protector_type) < 0 ||
+        PyModule_AddObjectRef(module, "Table", (PyObject *)table_type) < 0 ||
         PyModule_AddObjectRef(module, "Ring", ring) < 0 ||
         PyModule_AddStringConstant(module, "LIBCRYPTO", OpenSSL_version(OPENSSL_VERSION)) < 0)
         Py_CLEAR(module);

@@ -164,6 +164,14 @@ static Stream *srtp_stream(Srtp *self, uint32_t ssrc) {
     return &self->streams[self->count++];
 }
 
+/* Begin to fetch what `srtp_stream` and `srtp_protect` will look at first. */
+static void srtp_prefetch(const Srtp *self) {
+    __builtin_prefetch(self->streams);
+    __builtin_prefetch(self->keys.cipher);
+    __builtin_prefetch((const char *)self->keys.cipher + 64);
+    __builtin_prefetch((const char *)self->keys.cipher + 128);
+}
+
 static void srtp_forget(Srtp *self, uint32_t ssrc) {
     for (size_t i = 0; i < self->count; i++)
         if (self->streams[i].ssrc == ssrc) {

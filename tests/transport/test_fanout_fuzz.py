@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from liveclass.relay.fanout import MAX_TOGETHER, Outgoing, forward
+from liveclass.relay.fanout import MAX_TOGETHER, Outgoing, Table, forward
 from liveclass.transport import native
 from liveclass.transport.srtp import MAX_PACKET, SrtpSender
 from liveclass.transport.srtp_keys import PROFILES
@@ -101,7 +101,7 @@ class Pair:
                 for who, seq, at, ssrc in rows
                 if self.table[who][side].handle is not None  # libsrtp would read freed memory; `hostile` does it
             ]
-            failed.append(forward(way.batch, packets, entries, 0.0))
+            failed.append(forward(way.batch, packets, Table(entries) if len(rows) & 1 else entries, 0.0))
         assert failed[1] == failed[0], "refused"
         self.waiting += len(packets) * len(rows)
         if self.waiting > UNDRAINED:
@@ -169,6 +169,8 @@ def hostile(program: Bytes) -> None:
     assert native.MODULE is not None
     with closing(Way(is_native=True)) as way:
         ring = native.MODULE.Ring(way.sending.fileno(), bool(program.byte() & 1))
+        other = native.MODULE.Ring(way.sending.fileno(), True)
+        tables: list[Any] = []
         senders = [way.sender(program.of(PROFILES), number) for number in range(3)]
         handles = [sender.handle for sender in senders]
         packets: list[Any] = list(packets_of(program))
@@ -182,6 +184,7 @@ def hostile(program: Bytes) -> None:
         def meddle() -> None:
             attempt(program.of((ring.close, ring.flush, handles[0].close, lambda: handles[1].remove_stream(1))))
             attempt(lambda: ring.forward(packets, entries, 0.0))
+            attempt(lambda: [other.forward(packets, table, 0.0) for table in tables])
             entries.clear()
 
         def odd() -> Any:
@@ -196,10 +199,11 @@ def hostile(program: Bytes) -> None:
             entries.append(tuple(entry[: 5 + (program.byte() > 8)]))
         if packets and program.byte() < 64:
             packets[0] = (odd(), odd(), odd())
+        attempt(lambda: tables.append(native.MODULE.Table(entries)))
         for _ in range(program.byte() % 4):
             way.got()
             calls: tuple[Callable[[], Any], ...] = (
-                lambda: ring.forward(packets, list(entries), 0.0),
+                lambda: ring.forward(packets, tables[0] if tables and len(entries) & 1 else list(entries), 0.0),
                 lambda: ring.forward(odd(), odd(), odd()),
                 ring.flush,
                 ring.close,
@@ -211,7 +215,9 @@ def hostile(program: Bytes) -> None:
                 lambda: native.MODULE.Ring(odd(), odd()),
             )
             attempt(program.of(calls))
-        attempt(ring.flush)
+        attempt(lambda: native.MODULE.Table(odd()))
+        for each in (ring, other):
+            attempt(each.flush)
 
 
 def run(data: bytes) -> None:

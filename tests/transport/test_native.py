@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
-from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, forward
+from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, Table, forward
 from liveclass.transport import native
 from liveclass.transport.batch import kernel_address
 from liveclass.transport.srtp import _LIBSRTP_PROFILES, MAX_PACKET, SrtpSender
@@ -223,6 +223,60 @@ def test_arguments_of_another_form_are_refused_before_anything_is_sent(way: Way)
     way.batch.settle()
     assert way.got() == []
     assert way.batch.forward([packet], [good], 0.0) == 0
+
+
+@both_ways
+def test_a_table_serves_one_wake_up_after_another(way: Way) -> None:
+    """As the entries themselves do, whatever becomes of the list that it was made from."""
+    gone, stays = way.sender(PROFILES[0], 1), way.sender(PROFILES[2], 2)
+    log = Log(0xFFFF)
+    entries: list[Entry] = [
+        (gone.handle, way.name, 0xFFFE, 0, 1, None),
+        (stays.handle, way.name, 7, 90, 2, log),
+        (stays.handle, way.name, 7, 90, 3, log),
+    ]
+    table = Table(entries)
+    assert (len(table), list(table)) == (3, entries)
+    del entries[1:]
+    heard = []
+    for seq in range(3):
+        burst = [(rtp(bytes((seq,)) * 40, extension=True), 2 * seq + i, 0) for i in range(2)]
+        expected = 0
+        if seq == 2 and way.native:  # libsrtp would read freed memory
+            gone.close()
+            expected = 2
+        assert forward(way.batch, burst, table, float(seq)) == expected
+        way.batch.settle()
+        heard.append(way.got())
+    assert [len(one) for one in heard] == [6, 6, 4 if way.native else 6]
+    assert log.next == 0xFFFF + 12
+    assert [run[:2] for run in log.runs] == [
+        (0xFFFF + 2 * run, at) for run, at in enumerate((0.0, 0.0, 1.0, 1.0, 2.0, 2.0))
+    ]
+    twin = way.sender(PROFILES[2], 2)
+    first = rtp(bytes(40), extension=True)
+    numbered = first[:2] + (7).to_bytes(2, "big") + (90).to_bytes(4, "big") + (2).to_bytes(4, "big") + first[12:]
+    assert heard[0][2] == twin.protect(numbered[:17] + b"\xff\xff" + numbered[19:])
+
+
+def test_numbers_that_no_packet_has_are_given_back(way: Way) -> None:
+    """A log that fails is found before anything leaves, and those before it are as they were."""
+    handle = way.sender(PROFILES[0]).handle
+    log, broken = Log(5), Log(1)
+    broken.next = "x"  # type: ignore[assignment]
+    row: tuple[Any, ...] = (handle, way.name, 0, 0)
+    with pytest.raises(TypeError):
+        way.batch.forward([(rtp(b"x", extension=True), 1, 0)], [(*row, 1, log), (*row, 2, log), (*row, 3, broken)], 0.0)
+    way.batch.settle()
+    assert (log.next, list(log.runs), way.got()) == (5, [], [])
+
+
+def test_a_table_is_read_when_it_is_made(way: Way) -> None:
+    handle = way.sender(PROFILES[0]).handle
+    good: Entry = (handle, way.name, 0, 0, 1, None)
+    for entries in ([good, (object(), *good[1:])], [good, good[:5]], [(handle, b"", *good[2:])], 5):
+        with pytest.raises((TypeError, ValueError)):
+            native.MODULE.Table(entries)
 
 
 @both_ways

@@ -11,7 +11,7 @@ from itertools import groupby
 from struct import Struct
 from typing import Protocol
 
-from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, forward
+from liveclass.relay.fanout import MAX_TOGETHER, Entry, Outgoing, Table, forward
 from liveclass.relay.ports import Layer
 from liveclass.relay.shape import Shape, numbered_here, shaped
 from liveclass.relay.source import SourceInfo
@@ -135,8 +135,8 @@ class Track:
         self._keyframe_interval_s = keyframe_interval_s
         self._cache: PacketCache[Cached] = PacketCache(cache_packets)
         self.nack = NackGenerator()
-        self._tables: dict[Shape, list[Entry]] = {}
-        self._quiet: dict[Shape, list[Entry]] = {}
+        self._tables: dict[Shape, Table] = {}
+        self._quiet: dict[Shape, Table] = {}
         self._takers: dict[Shape, list[Receiver]] = {}
         self._entries: dict[Receiver, tuple[Shape, Entry | None]] = {}
         self._waiting: list[Receiver] = []
@@ -297,35 +297,31 @@ class Track:
         # Packets count from when the kernel had them, but leave now: a busy server is not a full link to its receivers.
         now = max(self._now, self._batch.leaves_at)
         late = pending[-1][1] < self._floor
-        for shape, entries in self._tables.items():
+        for shape, table in self._tables.items():
             if shape.sparse:
-                self._flush_sparse(pending, shape, entries, now, late=late)
+                self._flush_sparse(pending, shape, table, now, late=late)
             else:
-                self._fan_out(shaped(pending, shape, self._cache.get), shape, entries, now, late=late)
+                self._fan_out(shaped(pending, shape, self._cache.get), shape, table, now, late=late)
         for shape, takers in self._takers.items():
             packets = shaped(pending, shape, self._cache.get)
             for receiver in takers:
                 receiver.take(self, packets, now)
 
-    def _fan_out(
-        self, packets: Sequence[Outgoing], shape: Shape, entries: Sequence[Entry], now: float, *, late: bool
-    ) -> None:
+    def _fan_out(self, packets: Sequence[Outgoing], shape: Shape, table: Table, now: float, *, late: bool) -> None:
         if late:
             # A packet from before some receiver's start came last, and so alone or behind others of its burst.
             for one in packets:
-                started = self._started(shape, one[1], entries)
+                started = self._started(shape, one[1], table)
                 self.unprotectable += forward(self._batch, [one], started, now)
                 self.forwarded += len(started)
         else:
-            self.unprotectable += forward(self._batch, packets, entries, now)
-            self.forwarded += len(entries) * len(packets)
+            self.unprotectable += forward(self._batch, packets, table, now)
+            self.forwarded += len(table) * len(packets)
 
-    def _flush_sparse(
-        self, pending: Sequence[Outgoing], shape: Shape, entries: Sequence[Entry], now: float, *, late: bool
-    ) -> None:
+    def _flush_sparse(self, pending: Sequence[Outgoing], shape: Shape, table: Table, now: float, *, late: bool) -> None:
         for numbered, run in groupby(pending, lambda one: numbered_here(one[1], video=self._video)):
             if numbered:
-                self._fan_out(shaped(list(run), shape, self._cache.get), shape, entries, now, late=late)
+                self._fan_out(shaped(list(run), shape, self._cache.get), shape, table, now, late=late)
             else:
                 quiet = self._quiet[shape]
                 self._fan_out(shaped(list(run), shape.bare, self._cache.get), shape, quiet, now, late=late)
@@ -389,9 +385,9 @@ class Track:
         entries = [entry for its, entry in self._entries.values() if entry is not None and its == shape]
         takers = [receiver for receiver, (its, entry) in self._entries.items() if entry is None and its == shape]
         if entries:
-            self._tables[shape] = entries
+            self._tables[shape] = Table(entries)
             if shape.sparse:
-                self._quiet[shape] = [(*entry[:5], None) for entry in entries]
+                self._quiet[shape] = Table([(*entry[:5], None) for entry in entries])
         else:
             self._tables.pop(shape, None)
             self._quiet.pop(shape, None)

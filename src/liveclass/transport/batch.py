@@ -197,8 +197,11 @@ class Batch:
             one.flush()
         self.flush()
 
-    def forward(self, packets: Sequence[Any], entries: Sequence[Any], now: float) -> int:
+    def forward(self, packets: Sequence[Any], receivers: Any, now: float) -> int:
         """`relay.fanout.forward` for receivers whose keys the native module has.
+
+        Args:
+            receivers: entries, or the module's own table of them.
 
         Raises:
             TypeError, ValueError: see the contract in `_fanout.c`.
@@ -206,7 +209,7 @@ class Batch:
         ring = self._ring
         if ring is None:
             ring = self._ring = MODULE.Ring(self._socket.fileno(), self.segments)
-        failed: int = ring.forward(packets, entries, now)
+        failed: int = ring.forward(packets, receivers, now)
         self.leaves_at = max(self.leaves_at, ring.leaves_at)
         return failed
 
