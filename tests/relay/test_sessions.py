@@ -1,0 +1,177 @@
+"""Sessions that come again, and streams that change their names: whose tracks win, and what others notice of it."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+
+from liveclass.errors import PeerError
+from liveclass.relay.ports import CloseReason, Person
+from liveclass.relay.slot import Slot
+from liveclass.rtp import rtcp
+from tests.relay.stage import OPUS_TYPE, PLAIN, TEACH, WATCH, Notes, Sender, Stage, Viewer
+
+TEACHER = Person("t1", "teacher", "Li", lead=True)
+SECOND = Person("t2", "teacher", "Wu")
+PUPILS = Person("c1", "classroom", "3-2")
+VOICE, CAMERA = 3390233312, 1844777733
+"""SSRCs of the offers: of the teach page's voice, and of the plain publisher's camera."""
+LOW, MIDDLE, HIGH = 21, 22, 23
+RIDS = {LOW: "l", MIDDLE: "m", HIGH: "h"}
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(monkeypatch)
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Receivers are sent everything, as nothing is known of their links."""
+    return Stage(monkeypatch, adaptation=False)
+
+
+def shown(viewer: Viewer, kind: str, participant: str = "t1") -> Slot:
+    """The slot that carries that source now."""
+    return next(
+        slot
+        for slot in viewer.handler.slots
+        if slot.source is not None and (slot.source.info.participant, slot.source.info.kind) == (participant, kind)
+    )
+
+
+def kinds(stage: Stage) -> set[tuple[str, str]]:
+    return {(person.participant, source.info.kind) for person, source in stage.room._sources.values()}
+
+
+def wire_is_sound(viewer: Viewer) -> bool:
+    """Whether no two packets of one number hold different bytes (RFC 7714 section 8.4)."""
+    held: dict[tuple[int, int], set[bytes]] = defaultdict(set)
+    for _, ssrc, seq, _, payload in viewer.got:
+        held[ssrc, seq].add(payload)
+    return all(len(payloads) == 1 for payloads in held.values())
+
+
+# One participant, one session after the other
+
+
+@pytest.mark.parametrize("reason", ["timeout", "peer_closed"])
+def test_the_late_end_of_a_replaced_session_takes_nothing_from_its_successor(stage: Stage, reason: CloseReason) -> None:
+    notes = Notes()
+    stage.plane.add_sink("L", notes)
+    viewer = Viewer(stage, TEACHER, WATCH)
+    old = Sender(stage, PUPILS, PLAIN)
+    old.send(7, OPUS_TYPE, b"old", mid="0")
+    notes.got.clear()
+    stage.plane.set_muted("L", "c1", True)
+    new = Sender(stage, PUPILS, PLAIN)
+    new.send(7, OPUS_TYPE, b"new", mid="0")
+    assert old.answer.session not in stage.endpoint.sessions
+    ends: list[Callable[[], None]] = [
+        lambda: old.handler.closed("timeout" if reason == "timeout" else "peer_closed", stage.now),
+        lambda: stage.plane.close_session(old.answer.session, reason),
+        lambda: old.send(7, OPUS_TYPE, b"late", mid="0"),
+        lambda: old.handler.tick(stage.now),
+    ]
+    for act in ends:
+        act()
+        stage.pass_time(1.0)
+    assert kinds(stage) == {("c1", "microphone")}
+    assert stage.room.publishers["c1"][1] is new.handler
+    slot = shown(viewer, "microphone", "c1")
+    assert slot.source is not None
+    assert slot.source.muted
+    assert not notes.got
+    assert [what for what, _ in notes.events] == ["added", "removed", "added"]
+    stage.plane.set_muted("L", "c1", False)
+    new.send(7, OPUS_TYPE, b"heard", mid="0")
+    assert viewer.of(slot) == [b"old", b"heard"]
+    assert len(notes.got) == 1
+
+
+def test_who_publishes_anew_gets_the_slot_again_and_is_asked_for_a_keyframe_at_once(wide: Stage) -> None:
+    viewer = Viewer(wide, PUPILS, WATCH)
+    old = Sender(wide, TEACHER, PLAIN)
+    wide.live(2.0, lambda: old.picture(CAMERA, mid="1"))
+    slot = shown(viewer, "camera")
+    assert viewer.of(slot)
+    new = Sender(wide, TEACHER, PLAIN)
+    began = wide.now
+    wide.live(0.3, lambda: new.picture(CAMERA, mid="1"))
+    assert shown(viewer, "camera") is slot
+    assert viewer.of(slot, began)
+    assert wire_is_sound(viewer)
+
+
+def test_a_voice_that_comes_again_under_the_same_ssrc_is_never_mistaken_for_the_one_before(stage: Stage) -> None:
+    """Encoders with a fixed SSRC exist, and each track counts from the same number."""
+    viewer = Viewer(stage, PUPILS, WATCH)
+    for session in range(3):
+        sender = Sender(stage, TEACHER, TEACH)
+        for n in range(30):
+            sender.send(VOICE, OPUS_TYPE, f"{session} {n}".encode(), mid="0")
+            stage.pass_time(0.02)
+    slot = shown(viewer, "microphone")
+    sent = [seq for _, ssrc, seq, _, _ in viewer.got if ssrc == slot.ssrc]
+    slot.retransmit(sent, 100_000, 0.0, stage.now)
+    assert len(viewer.of(slot)) > len(sent)
+    assert wire_is_sound(viewer)
+
+
+def test_two_voices_of_one_ssrc_are_never_mistaken_for_each_other(stage: Stage) -> None:
+    viewer = Viewer(stage, PUPILS, WATCH)
+    senders = {person.participant: Sender(stage, person, TEACH) for person in (TEACHER, SECOND)}
+    for n in range(30):
+        for who, sender in senders.items():
+            sender.send(VOICE, OPUS_TYPE, f"{who} {n}".encode(), mid="0")
+        stage.pass_time(0.02)
+    for who in senders:
+        slot = shown(viewer, "microphone", who)
+        assert all(payload.startswith(who.encode()) for payload in viewer.of(slot))
+        slot.retransmit([seq for _, ssrc, seq, _, _ in viewer.got if ssrc == slot.ssrc], 100_000, 0.0, stage.now)
+        assert all(payload.startswith(who.encode()) for payload in viewer.of(slot))
+    assert wire_is_sound(viewer)
+
+
+def test_a_receiver_that_comes_again_is_told_its_slots_and_the_old_one_takes_nothing_back(stage: Stage) -> None:
+    sender = Sender(stage, TEACHER, TEACH)
+    sender.send(VOICE, OPUS_TYPE, b"1", mid="0")
+    old = Viewer(stage, PUPILS, WATCH)
+    stage.heard.slots.clear()
+    new = Viewer(stage, PUPILS, WATCH)
+    assert ("t1", "microphone") in stage.heard.slots["c1"]
+    old.handler.closed("timeout", stage.now)
+    stage.plane.close_session(old.answer.session, "timeout")
+    assert stage.room.subscribers["c1"] is new.handler
+    sender.send(VOICE, OPUS_TYPE, b"2", mid="0")
+    assert new.of(shown(new, "microphone"))[-1] == b"2"
+    assert stage.heard.closed == [("c1", "subscribe", "replaced")]
+
+
+def test_a_full_server_lets_its_own_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, max_sessions=1)
+    for _ in range(3):
+        Sender(stage, TEACHER, PLAIN)
+    with pytest.raises(PeerError):
+        Sender(stage, SECOND, PLAIN)
+
+
+# Streams within a session
+
+
+@pytest.mark.parametrize("way", ["a new ssrc each", "two ssrcs in turn", "two codecs in turn", "many of both"])
+def test_one_ssrc_in_two_sections_is_refused(stage: Stage) -> None:
+    for taken, other in ((CAMERA, 2629250501), (2728431897, 2629250501), (CAMERA, 4184411668)):
+        with pytest.raises(PeerError) as caught:
+            Sender(stage, TEACHER, PLAIN.replace(str(other), str(taken)))
+        assert caught.value.status == 400
+
+
+def test_a_goodbye_ends_nothing_since_browsers_say_it_for_layers_that_rest(stage: Stage) -> None:
+    sender = Sender(stage, TEACHER, TEACH)
+    sender.send(VOICE, OPUS_TYPE, b"x", mid="0")
+    sender.handler.rtcp(rtcp.build_bye([VOICE]), stage.now)
+    assert kinds(stage) == {("t1", "microphone")}
+
+
+# The relay's own names
