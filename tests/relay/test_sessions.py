@@ -1,5 +1,6 @@
 """Sessions that come again, and streams that change their names: whose tracks win, and what others notice of it."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from liveclass.errors import PeerError
 from liveclass.relay.ports import CloseReason, Person
 from liveclass.relay.slot import Slot
 from liveclass.rtp import rtcp
-from tests.relay.stage import OPUS_TYPE, PLAIN, TEACH, WATCH, Notes, Sender, Stage, Viewer
+from tests.relay.stage import OPUS_TYPE, PLAIN, TEACH, VP8_TYPE, WATCH, Notes, Sender, Stage, Viewer
 
 TEACHER = Person("t1", "teacher", "Li", lead=True)
 SECOND = Person("t2", "teacher", "Wu")
@@ -157,6 +158,36 @@ def test_a_full_server_lets_its_own_come_again(monkeypatch: pytest.MonkeyPatch) 
 
 
 # Streams within a session
+
+
+def test_a_stream_under_a_new_ssrc_goes_on_in_its_slot_and_on_the_time_of_the_recording(wide: Stage) -> None:
+    notes = Notes()
+    wide.plane.add_sink("L", notes)
+    viewer = Viewer(wide, PUPILS, WATCH)
+    sender = Sender(wide, TEACHER, TEACH)
+    wide.live(2.0, lambda: sender.picture(31, mid="1", rid="h"), lambda: sender.send(41, OPUS_TYPE, b"x", mid="0"))
+    slots = shown(viewer, "camera"), shown(viewer, "microphone")
+    changed, told = wide.now, wide.told
+    shift = 1 << 30
+
+    def anew() -> None:
+        sender.send(42, OPUS_TYPE, b"y", mid="0", stamp=round(wide.now * 48_000) + shift)
+        asked = [one for one in sender.asked if isinstance(one, rtcp.Pli) and one.media == 32]
+        sender.asked.clear()
+        head = b"\x10\x00\x00\x00" if asked else b"\x10\x01\x00\x00"
+        sender.send(32, VP8_TYPE, head + bytes(300), mid="1", rid="h", stamp=round(wide.now * 90_000) + shift)
+
+    wide.live(1.0, anew)
+    assert (shown(viewer, "camera"), shown(viewer, "microphone")) == slots
+    assert wide.told == told
+    assert len(viewer.of(slots[1], changed)) == 50
+    assert len(viewer.of(slots[0], changed)) > 40
+    assert [what for what, _ in notes.events].count("removed") == 0
+    for kind, rate in (("microphone", 48_000), ("camera", 90_000)):
+        times = [(stamp, at) for one, _, stamp, at in notes.got if one == kind]
+        for (stamp, at), (later, then) in itertools.pairwise(times):
+            assert abs((later - stamp) % (1 << 32) / rate - (then - at)) < 0.1
+    assert wire_is_sound(viewer)
 
 
 @pytest.mark.parametrize("way", ["a new ssrc each", "two ssrcs in turn", "two codecs in turn", "many of both"])
