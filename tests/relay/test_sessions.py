@@ -3,14 +3,17 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from liveclass.errors import PeerError
 from liveclass.relay.ports import CloseReason, Person
+from liveclass.relay.publisher import CHANGE_EVERY_S, MAX_CHANGES
 from liveclass.relay.slot import Slot
+from liveclass.relay.track import Track
 from liveclass.rtp import rtcp
-from tests.relay.stage import OPUS_TYPE, PLAIN, TEACH, VP8_TYPE, WATCH, Notes, Sender, Stage, Viewer
+from tests.relay.stage import H264_TYPE, OPUS_TYPE, PLAIN, TEACH, VP8_TYPE, WATCH, Notes, Sender, Stage, Viewer
 
 TEACHER = Person("t1", "teacher", "Li", lead=True)
 SECOND = Person("t2", "teacher", "Wu")
@@ -190,7 +193,96 @@ def test_a_stream_under_a_new_ssrc_goes_on_in_its_slot_and_on_the_time_of_the_re
     assert wire_is_sound(viewer)
 
 
+def test_a_late_packet_of_the_former_stream_does_not_bring_it_back(stage: Stage) -> None:
+    viewer = Viewer(stage, PUPILS, WATCH)
+    sender = Sender(stage, TEACHER, TEACH)
+    sender.send(41, OPUS_TYPE, b"a", mid="0", seq=1)
+    sender.send(42, OPUS_TYPE, b"b", mid="0", seq=900)
+    sender.send(41, OPUS_TYPE, b"late", mid="0", seq=2)
+    sender.send(42, OPUS_TYPE, b"c", mid="0", seq=901)
+    assert viewer.of(shown(viewer, "microphone")) == [b"a", b"b", b"c"]
+
+
+def test_of_two_streams_that_are_both_sent_the_newer_wins_as_long_as_it_lives(stage: Stage) -> None:
+    viewer = Viewer(stage, PUPILS, WATCH)
+    sender = Sender(stage, TEACHER, TEACH)
+    older = partial(sender.send, 41, OPUS_TYPE, b"old", mid="0")
+    newer = partial(sender.send, 42, OPUS_TYPE, b"new", mid="0")
+    stage.live(1.0, older)
+    began = stage.now
+    stage.live(10.0, older, newer)
+    slot = shown(viewer, "microphone")
+    assert set(viewer.of(slot, began + 0.01)) == {b"new"}
+    ended = stage.now
+    stage.live(5.0, older)
+    assert viewer.of(slot, ended)[-1] == b"old"
+
+
+def test_layers_keep_their_places_when_their_codec_changes_and_they_no_longer_say_which_they_are(wide: Stage) -> None:
+    """Chromium tells an SSRC's m-line and layer until the first report on it, and not again when its encoder falls back
+    to another codec (RFC 8843 section 9.2: whoever has bound an SSRC knows)."""
+    viewer = Viewer(wide, PUPILS, WATCH)
+    sender = Sender(wide, TEACHER, TEACH)
+    for ssrc, rid in RIDS.items():
+        sender.send(ssrc, H264_TYPE, b"\x65" + bytes(300), mid="1", rid=rid)
+    wide.live(1.0, *(partial(sender.send, ssrc, H264_TYPE, b"\x65" + bytes(300)) for ssrc in RIDS))
+    events = wide.told
+    for turn in range(3):
+        for n, ssrc in enumerate(RIDS):
+            # One layer after the other changes over, and packets overtake each other.
+            sender.send(ssrc, VP8_TYPE if turn >= n else H264_TYPE, b"\x10\x00\x00\x00" + bytes(300))
+    wide.live(1.0, *(partial(sender.picture, ssrc) for ssrc in RIDS))
+    (source,) = [source for _, source in wide.room._sources.values()]
+    assert {track.layer: track.ssrc for track in source.tracks} == {"low": LOW, "middle": MIDDLE, "high": HIGH}
+    assert source.info.codec.name == "VP8"
+    assert viewer.of(shown(viewer, "camera"))
+    assert wide.told - events <= 2
+
+
+def test_a_repair_is_one_by_its_payload_type_too(wide: Stage) -> None:
+    """Else a stream whose SSRC was signalled for repairs would be written into another one."""
+    viewer = Viewer(wide, PUPILS, WATCH)
+    sender = Sender(wide, TEACHER, PLAIN)
+    wide.live(1.0, lambda: sender.picture(CAMERA, mid="1"))
+    slot = shown(viewer, "camera")
+    count, repairs = len(viewer.of(slot)), 2728431897
+    sender.send(repairs, 97, (1500).to_bytes(2, "big") + b"\x10\x01\x00\x00again")
+    recovered = sender.handler.tracks[CAMERA].recovered
+    sender.send(repairs, VP8_TYPE, (1034).to_bytes(2, "big") + b"\x10\x01\x00\x00media")
+    assert sender.handler.tracks[CAMERA].recovered == recovered == 1
+    assert len(viewer.of(slot)) <= count + 1
+    assert b"\x10\x01\x00\x00media" not in viewer.of(slot)
+
+
 @pytest.mark.parametrize("way", ["a new ssrc each", "two ssrcs in turn", "two codecs in turn", "many of both"])
+def test_whoever_changes_streams_with_each_packet_costs_others_a_few_changes_a_second(stage: Stage, way: str) -> None:
+    notes = Notes()
+    stage.plane.add_sink("L", notes)
+    Viewer(stage, PUPILS, WATCH)
+    hostile, honest = Sender(stage, TEACHER, TEACH), Sender(stage, SECOND, TEACH)
+    honest.send(VOICE, OPUS_TYPE, b"x", mid="0")
+    ended: list[Track] = []
+    hostile.handler._on_track_end = ended.append
+    told, events = stage.told, len(notes.events)
+    ssrcs = {"a new ssrc each": 1 << 30, "two ssrcs in turn": 2, "two codecs in turn": 1, "many of both": 60}[way]
+    codecs = 1 if "ssrc" in way else 2
+    numbers = itertools.count()
+
+    def burst() -> None:
+        for number in itertools.islice(numbers, 20):
+            codec = (VP8_TYPE, H264_TYPE)[number % codecs]
+            hostile.send(100 + number % ssrcs, codec, bytes(30), mid="1", rid="h")
+
+    stage.live(5.0, burst)
+    most = MAX_CHANGES + 5 / CHANGE_EVERY_S
+    assert len(ended) <= most
+    assert stage.told - told <= 2 * most + 2
+    assert len(notes.events) - events <= 4 * most
+    assert len(hostile.handler.tracks) == 1
+    assert len([one for one in hostile.asked if isinstance(one, rtcp.Pli)]) <= 2 * most
+    assert ("t2", "microphone") in kinds(stage)
+
+
 def test_one_ssrc_in_two_sections_is_refused(stage: Stage) -> None:
     for taken, other in ((CAMERA, 2629250501), (2728431897, 2629250501), (CAMERA, 4184411668)):
         with pytest.raises(PeerError) as caught:
@@ -203,6 +295,19 @@ def test_a_goodbye_ends_nothing_since_browsers_say_it_for_layers_that_rest(stage
     sender.send(VOICE, OPUS_TYPE, b"x", mid="0")
     sender.handler.rtcp(rtcp.build_bye([VOICE]), stage.now)
     assert kinds(stage) == {("t1", "microphone")}
+
+
+def test_reports_of_a_clock_are_passed_on_only_so_often(stage: Stage) -> None:
+    viewer = Viewer(stage, PUPILS, WATCH)
+    sender = Sender(stage, TEACHER, TEACH)
+    passed: list[bytes] = []
+    sender.send(VOICE, OPUS_TYPE, b"x", mid="0")
+    shown(viewer, "microphone").send_report = passed.append
+    for n in range(1000):
+        wild = (3_900_000_000 + 100 * n) << 32
+        sender.handler.rtcp(rtcp.build_sender_report(VOICE, wild, n, 1, 1) * 20, stage.now)
+        stage.now += 0.001
+    assert 1 <= len(passed) <= 12
 
 
 # The relay's own names

@@ -179,6 +179,11 @@ class Track:
         """What others may know of it."""
         return self._info
 
+    @property
+    def heard(self) -> float:
+        """When its publisher last sent something of it, muted or not."""
+        return self._now
+
     def receive(self, plain: bytes, view: PacketView, seq: int, now: float, *, repaired: bool, begin: int) -> None:
         """One packet of the publisher.
 
