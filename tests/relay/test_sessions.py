@@ -311,3 +311,14 @@ def test_reports_of_a_clock_are_passed_on_only_so_often(stage: Stage) -> None:
 
 
 # The relay's own names
+
+
+def test_no_two_streams_of_a_session_share_an_ssrc_whatever_the_dice_say(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.randbelow", lambda _: 4)
+    monkeypatch.setattr("secrets.randbits", lambda _: 4)
+    viewer = Viewer(stage, PUPILS, WATCH)
+    names = [name for slot in viewer.handler.slots for name in (slot.ssrc, slot.rtx_ssrc)]
+    assert len(set(names)) == len(names)
+    assert 0 not in names

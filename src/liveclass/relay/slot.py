@@ -118,8 +118,7 @@ class Slot:
         self.kind = kind
         self.codecs = codecs
         self.carrier = carrier
-        self.ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
-        self.rtx_ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
+        self.ssrc, self.rtx_ssrc = carrier.new_ssrc(), carrier.new_ssrc()
         self.source: Layered | None = None
         self.track: Track | None = None
         self.payload_type = 0
