@@ -137,6 +137,15 @@ def test_two_voices_of_one_ssrc_are_never_mistaken_for_each_other(stage: Stage) 
     assert wire_is_sound(viewer)
 
 
+def test_a_receiver_that_comes_again_is_given_what_its_link_was_known_to_carry(stage: Stage) -> None:
+    old = Viewer(stage, PUPILS, WATCH)
+    assert old.handler.downlink is not None
+    old.handler.downlink.controller.acked_bps = old.handler.downlink.controller.target_bps = 1_000_000
+    new = Viewer(stage, PUPILS, WATCH)
+    assert new.handler.downlink is not None
+    assert new.handler.downlink.controller.target_bps == 700_000
+
+
 def test_a_receiver_that_comes_again_is_told_its_slots_and_the_old_one_takes_nothing_back(stage: Stage) -> None:
     sender = Sender(stage, TEACHER, TEACH)
     sender.send(VOICE, OPUS_TYPE, b"1", mid="0")
@@ -150,6 +159,16 @@ def test_a_receiver_that_comes_again_is_told_its_slots_and_the_old_one_takes_not
     sender.send(VOICE, OPUS_TYPE, b"2", mid="0")
     assert new.of(shown(new, "microphone"))[-1] == b"2"
     assert stage.heard.closed == [("c1", "subscribe", "replaced")]
+
+
+def test_what_a_room_knows_outlasts_the_moment_between_two_sessions_of_its_only_member(stage: Stage) -> None:
+    Viewer(stage, PUPILS, WATCH)
+    stage.plane.set_watching("L", "c1", live=False, ceiling="sound")
+    stage.plane.set_muted("L", "c1", True)
+    viewer = Viewer(stage, PUPILS, WATCH)
+    assert viewer.handler.downlink is not None
+    assert not viewer.handler.downlink.live
+    assert stage.room._muted == {"c1"}
 
 
 def test_a_full_server_lets_its_own_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
