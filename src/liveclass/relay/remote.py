@@ -291,7 +291,8 @@ class Remote:
         self._version, self._wished = version, None
         self.hops = cast.hops + 1
         self.guests = Guests(cast.heard, cast.seen)
-        former, self._streams, self._repairs = self._streams, {}, {}
+        former, self._streams = self._streams, {}
+        names, self._repairs = {*former, *self._repairs}, {}
         present = {(said.participant, said.kind): said for said in cast.sources}
         for key, source in list(self._sources.items()):
             said = present.get(key)
@@ -307,7 +308,7 @@ class Remote:
                 if said.rtx_type:
                     self._repairs[one.rtx] = one.ssrc
         receiver = self.dial.session.receiver if self.dial is not None else None
-        for ssrc in former.keys() - self._streams.keys():
+        for ssrc in names - self._streams.keys() - self._repairs.keys():
             if receiver is not None:
                 receiver.remove_stream(ssrc)
         self._room.arrange(now)
