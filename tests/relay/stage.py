@@ -88,7 +88,8 @@ class Sender:
         self.handler = cast("Publisher", stage.plane._sessions[self.answer.session].handler)
         self.seqs: dict[int, int] = {}
         self.asked: list[rtcp.RtcpPacket] = []
-        self.ids = {media.mid: media.extensions for media in parse_offer(offer, max_bytes=65_536).media}
+        offered = parse_offer(offer, max_bytes=65_536).media
+        self.ids = {uri: number for media in offered for uri, number in media.extensions.items()}
         stage.connect(self.handler, self.answer.session, self)
 
     def send(
@@ -105,8 +106,7 @@ class Sender:
         """One packet of a stream, now; the next number where none is given."""
         if seq < 0:
             seq = self.seqs[ssrc] = self.seqs.get(ssrc, 1000 + ssrc % 100) + 1
-        ids = self.ids.get(mid, {})
-        told = [(ids[uri], text.encode()) for uri, text in ((EXT_MID, mid), (EXT_RID, rid)) if text]
+        told = [(self.ids[uri], text.encode()) for uri, text in ((EXT_MID, mid), (EXT_RID, rid)) if text]
         rate = 48_000 if payload_type == OPUS_TYPE else 90_000
         stamp = round(self.stage.now * rate) if stamp < 0 else stamp
         self.handler.rtp(build_packet(payload_type, True, seq, stamp, ssrc, payload, told), self.stage.now)

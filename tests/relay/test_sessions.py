@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from liveclass.errors import PeerError
 from liveclass.relay.ports import CloseReason, Person
@@ -14,6 +16,7 @@ from liveclass.relay.slot import Slot
 from liveclass.relay.track import Track
 from liveclass.rtp import rtcp
 from tests.relay.stage import H264_TYPE, OPUS_TYPE, PLAIN, TEACH, VP8_TYPE, WATCH, Notes, Sender, Stage, Viewer
+from tests.relay.village import KEY
 
 TEACHER = Person("t1", "teacher", "Li", lead=True)
 SECOND = Person("t2", "teacher", "Wu")
@@ -341,3 +344,46 @@ def test_no_two_streams_of_a_session_share_an_ssrc_whatever_the_dice_say(
     names = [name for slot in viewer.handler.slots for name in (slot.ssrc, slot.rtx_ssrc)]
     assert len(set(names)) == len(names)
     assert 0 not in names
+
+
+STEPS = st.tuples(
+    st.sampled_from([VOICE, 11, 12, 13, 14]),
+    st.sampled_from([OPUS_TYPE, VP8_TYPE, H264_TYPE, 97, 99]),
+    st.sampled_from(["", "0", "1", "2", "3", "x"]),
+    st.sampled_from(["", "l", "m", "h"]),
+    st.integers(0, 0xFFFF),
+    st.sampled_from([0.0, 0.02, 0.5, 3.0]),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(STEPS, max_size=60))
+def test_whatever_is_sent_a_layer_has_one_stream_and_a_source_one_codec(
+    steps: list[tuple[int, int, str, str, int, float]],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stage = Stage(patch)
+        notes = Notes()
+        stage.plane.add_sink("L", notes)
+        viewer, sender = Viewer(stage, PUPILS, WATCH), Sender(stage, TEACHER, TEACH)
+        for ssrc, payload_type, mid, rid, seq, passed in steps:
+            payload = KEY + repr((ssrc, payload_type, mid, rid, seq, stage.now)).encode()
+            sender.send(ssrc, payload_type, payload, seq=seq, mid=mid, rid=rid)
+            stage.live(passed)
+            tracks = list(sender.handler.tracks.values())
+            assert len({(track.info.kind, track.layer) for track in tracks}) == len(tracks)
+            held = {source.info.kind: source for _, source in stage.room._sources.values()}
+            assert held == sender.handler.sources
+            for kind, source in held.items():
+                assert {*source.tracks} == {track for track in tracks if track.info.kind == kind}
+                assert all(track.info is source.info for track in source.tracks)
+            assert {track.ssrc: track for track in tracks} == sender.handler.tracks
+            for slot in viewer.handler.slots:
+                assert slot.track is None or slot.track in tracks or not slot.source
+        for slot in viewer.handler.slots:
+            slot.retransmit([seq for _, ssrc, seq, _, _ in viewer.got if ssrc == slot.ssrc], 100_000, 0.0, stage.now)
+        assert wire_is_sound(viewer)
+        sender.handler.closed("timeout", stage.now)
+        assert not stage.room._sources
+        added, removed = ([one for what, one in notes.events if what == event] for event in ("added", "removed"))
+        assert sorted(added) == sorted(removed)
