@@ -140,6 +140,25 @@ def test_two_voices_of_one_ssrc_are_never_mistaken_for_each_other(stage: Stage) 
     assert wire_is_sound(viewer)
 
 
+def test_two_who_use_one_ssrc_end_and_report_nothing_of_each_other(stage: Stage) -> None:
+    viewer = Viewer(stage, PUPILS, WATCH)
+    first, second = Sender(stage, TEACHER, TEACH), Sender(stage, SECOND, TEACH)
+    for _ in range(10):
+        for sender in (first, second):
+            sender.send(VOICE, OPUS_TYPE, b"x", mid="0")
+        stage.pass_time(0.02)
+    stage.plane.close_session(first.answer.session, "deleted")
+    assert kinds(stage) == {("t2", "microphone")}
+    ended = stage.now
+    first.send(VOICE, OPUS_TYPE, b"late", mid="0")
+    first.handler.rtcp(rtcp.build_bye([VOICE]), stage.now)
+    second.send(VOICE, OPUS_TYPE, b"y", mid="0")
+    assert viewer.of(shown(viewer, "microphone", "t2"), ended) == [b"y"]
+    stage.pass_time(1.1)
+    reports = [one for one in second.asked if isinstance(one, rtcp.ReceiverReport)]
+    assert {block.ssrc for report in reports for block in report.reports} == {VOICE}
+
+
 def test_a_receiver_that_comes_again_is_given_what_its_link_was_known_to_carry(stage: Stage) -> None:
     old = Viewer(stage, PUPILS, WATCH)
     assert old.handler.downlink is not None
