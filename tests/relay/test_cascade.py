@@ -6,7 +6,8 @@ import os
 import random
 import time
 from secrets import randbelow
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -442,3 +443,27 @@ async def test_a_pull_takes_no_more_than_a_socket_and_gives_it_back() -> None:
 def _pulling(node: Node) -> bool:
     room = node.plane._rooms.get(LESSON)
     return room is not None and room.remote is not None
+
+
+def test_streams_that_are_over_make_room_for_others_with_their_repairs() -> None:
+    """The receiver of a pulled session holds so many SSRCs and no more, and its lesson may last all day."""
+    nothing = lambda *_: None  # noqa: E731
+    room = SimpleNamespace(sinks=[], arrange=nothing, remove_source=nothing)
+    remote = Remote(
+        cast("Any", room),
+        cast("Any", None),
+        wall=lambda now: now,
+        on_track_end=nothing,
+        cache_packets=64,
+        keyframe_interval_s=0.5,
+    )
+    forgotten: list[int] = []
+    receiver = SimpleNamespace(remove_stream=forgotten.append)
+    remote.dial = cast("Any", SimpleNamespace(session=SimpleNamespace(receiver=receiver)))
+    streams = [told.Stream("low", 1, 2), told.Stream("high", 3, 4)]
+    camera = told.CastSource("s", "t1", "teacher", "Li", True, "camera", "VP8", {}, 100, 101, True, streams)
+    remote._take(1, told.Cast(0, [], [], [camera]), 0.0)
+    remote._take(2, told.Cast(0, [], [], [camera]), 0.0)
+    assert not forgotten
+    remote._take(3, told.Cast(0, [], [], []), 0.0)
+    assert sorted(forgotten) == [1, 2, 3, 4]

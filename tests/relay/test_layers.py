@@ -4,6 +4,9 @@ import itertools
 from types import SimpleNamespace
 from typing import cast
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from liveclass.relay.layers import BETTER_AFTER_S, Layered
 from liveclass.relay.ports import Layer
 from liveclass.relay.publisher import layers_of
@@ -139,3 +142,42 @@ def test_layers_are_named_in_the_order_of_the_offer() -> None:
     assert layers_of(["l", "m", "h"], "camera") == {"l": "low", "m": "middle", "h": "high"}
     assert layers_of(["a", "b"], "screen") == {"a": "low", "b": "high"}
     assert layers_of(["a", "b", "c", "d"], "camera") == {"a": "low", "b": "middle", "c": "high"}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["low", "high"]), st.integers(-4, 6), st.booleans(), st.booleans()), max_size=60)
+)
+def test_no_number_and_no_time_is_given_twice_however_layers_come_go_and_are_named_anew(
+    steps: list[tuple[Layer, int, bool, bool]],
+) -> None:
+    """A layer under a new SSRC has no packet yet when it takes the place of the former."""
+    camera = Camera("low", "high")
+    tracks: dict[Layer, Track] = {}
+    now = 0.0
+    for name, step, anew, keyframe in steps:
+        if anew or name not in tracks:
+            tracks[name] = camera.begin(name, now)
+        camera.seqs[name] += step
+        camera.feed(tracks[name], now, KEYFRAME if keyframe else DELTA, seq=camera.seqs[name])
+        camera.source.review(now)
+        now += 0.5
+    for rendition in ("main", "low"):
+        got = camera.notes.got[rendition]
+        assert len({seq for seq, _, _ in got}) == len(got)
+        apart = [(stamp + (1 << 31)) % (1 << 32) - (1 << 31) for _, stamp, _ in got]
+        assert all(abs(one - 555_555) < 90_000 * (now + 20) for one in apart)
+
+
+def test_the_low_rendition_becomes_the_lowest_layer_also_when_that_comes_last() -> None:
+    camera = Camera("low", "middle", "high")
+    tracks = [camera.begin(name, 0.0) for name in ("high", "middle")]
+    for now in range(4):
+        for track in tracks:
+            camera.feed(track, now / 10, KEYFRAME)
+    low = camera.begin("low", 0.5)
+    camera.feed(low, 0.5)
+    assert low.keyframe_due(0.5)
+    camera.feed(low, 0.6, KEYFRAME)
+    assert camera.source.low.track is low
+    stamps = [stamp for _, stamp, _ in camera.notes.got["low"]]
+    assert (stamps[-1] - stamps[-2]) % (1 << 32) < 90_000

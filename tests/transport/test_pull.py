@@ -129,6 +129,20 @@ async def test_keys_are_agreed_and_packets_go_both_ways(above: Above) -> None:
     assert above.handler.reason == "peer_closed"
 
 
+async def test_the_shortest_datagrams_are_no_fault_of_ours(above: Above) -> None:
+    """Anybody can send them in the other node's name, and each fault is a line in the log."""
+    below = Noting()
+    dial = Dial(MINE, below, lambda: None)
+    dial.accept(above.answer(dial.offer))
+    assert await tick(dial, lambda: below.is_connected and above.handler.is_connected)
+    assert above.session is not None
+    for datagram in (b"\x80", b"\x80\xc8", b"\x80\x60"):
+        above.endpoint.transmit(above.session, datagram)
+    assert await tick(dial, lambda: below.control and len(below.media) == 2)
+    assert dial.failures == 0
+    dial.close()
+
+
 async def test_a_node_whose_certificate_is_not_the_signalled_one_is_refused(above: Above) -> None:
     below = Noting()
     dial = Dial(MINE, below, lambda: None)

@@ -4,6 +4,7 @@ Over UDP a packet goes through the fan-out's ring; over TCP one by one through t
 policy.
 """
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from liveclass.relay.fanout import Entry, Log, Outgoing, forward
 from liveclass.relay.shape import numbered
 from liveclass.transport.endpoint import Endpoint
 from liveclass.transport.session import PeerSession
+
+STRIDE = 0x9E3779B1
+"""Between two SSRCs: odd, so that all 2^32 have their turn, and large, so that they look like chosen by chance."""
 
 
 class Carrier:
@@ -24,13 +28,14 @@ class Carrier:
         failed: packets that could not be protected.
     """
 
-    __slots__ = ("_endpoint", "_handle", "_name", "_session", "failed", "log", "number_id")
+    __slots__ = ("_endpoint", "_handle", "_name", "_session", "_ssrc", "failed", "log", "number_id")
 
     def __init__(self, endpoint: Endpoint, number_id: int, log: Log | None) -> None:
         self._endpoint = endpoint
         self._session: PeerSession | None = None
         self._handle: Any = None
         self._name = b""
+        self._ssrc = secrets.randbits(32)
         self.number_id = number_id
         self.log = log
         self.failed = 0
@@ -44,6 +49,11 @@ class Carrier:
     def direct(self) -> bool:
         """The fan-out itself can reach the subscriber."""
         return self._name != b""
+
+    def new_ssrc(self) -> int:
+        """An SSRC that no other stream of this session has, has had or will have: all are protected by one key."""
+        self._ssrc = (self._ssrc + STRIDE) & 0xFFFFFFFF
+        return self._ssrc or self.new_ssrc()
 
     def reach(self, session: PeerSession) -> None:
         """Keys or address are new."""
@@ -129,6 +139,9 @@ class _Unnumbered(Carrier):
     @property
     def direct(self) -> bool:
         return self._numbered.direct
+
+    def new_ssrc(self) -> int:
+        return self._numbered.new_ssrc()
 
     def entry(self, seq_offset: int, time_offset: int, ssrc: int) -> Entry:
         return (*self._numbered.entry(seq_offset, time_offset, ssrc)[:5], None)

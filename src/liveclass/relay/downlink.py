@@ -451,7 +451,9 @@ def _nearest(source: Layered, wish: Layer, now: float, *, keep: Track | None) ->
     if below:
         return below[-1]
     alive = [t for t in tracks if source.live(t, now)]
-    return alive[0] if alive else keep or wished or (tracks[-1] if tracks else None)
+    # None lives yet where a stream has just begun under another name: what went before it comes no more.
+    kept = keep if keep in tracks else None
+    return alive[0] if alive else kept or wished or (tracks[-1] if tracks else None)
 
 
 def _differs(told: LinkView, view: LinkView) -> bool:

@@ -73,7 +73,7 @@ class Feed(Subscriber):
         self.controller = controller
         self.wanted: frozenset[int] = frozenset()
         self._codecs = codecs
-        self._ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
+        self._ssrc = carrier.new_ssrc()
         self._by_key: dict[Key, Slot] = {}
         self._losses: dict[int, float] = {}
         self._cast: told.Cast | None = None

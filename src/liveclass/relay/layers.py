@@ -39,6 +39,8 @@ class Feed:
         self._time = 0
         self._arrival = 0.0
         self._former: tuple[Track, int, int, int] | None = None
+        self._resumes = False
+        self._floor = -1
 
     @property
     def info(self) -> SourceInfo:
@@ -62,8 +64,10 @@ class Feed:
         if track is self.next and track.starts_keyframe(payload) and seq >= track.highest:
             self._change(self.track, track, seq, timestamp, now)
         if track is self.track:
+            if self._resumes:
+                self._go_on(track, seq, timestamp, now)
             out, time = seq + self._seq_offset, timestamp + self._time_offset
-            if self._former is not None and out <= self._former[3]:
+            if out <= self._floor:
                 return
             if out > self._highest:
                 self._highest, self._time, self._arrival = out, time & 0xFFFFFFFF, now
@@ -79,9 +83,11 @@ class Feed:
 
     def _change(self, old: Track | None, track: Track, seq: int, timestamp: int, now: float) -> None:
         self.track, self.next = track, None
-        if old is None:
+        if old is None or self._resumes:
+            self._resumes = self._highest >= 0
             return
         self._former = (old, self._seq_offset, self._time_offset, self._highest)
+        self._floor = self._highest
         if old.clock is not None and track.clock is not None:
             apart = round((track.clock[0] - old.clock[0]) * track.info.codec.clock_rate)
             offset = old.clock[1] + apart - track.clock[1] + self._time_offset
@@ -100,17 +106,22 @@ class Feed:
             self._former = None
 
     def resume(self, track: Track, now: float) -> None:
-        """The layer that was carried is gone and another takes its place: numbers go on behind a gap."""
-        self.track = track
-        self._seq_offset = self._highest + 2 - (track.highest + 1) if self._highest >= 0 else 0
-        if self._highest >= 0:
-            passed = max(1, round((now - self._arrival) * track.info.codec.clock_rate))
-            self._time_offset = (self._time + passed - track.highest_time) & 0xFFFFFFFF
+        """The layer that was carried is gone and another takes its place, with its next packet: it may not have had any
+        yet that its numbers and its time could be told from."""
+        self.track, self.next, self._resumes = track, None, self._highest >= 0
         track.request_keyframe(now)
+
+    def _go_on(self, track: Track, seq: int, timestamp: int, now: float) -> None:
+        """Numbers go on behind a gap, and time by what has passed."""
+        self._resumes = False
+        self._floor = self._highest
+        self._seq_offset = self._highest + 2 - seq
+        passed = max(1, round((now - self._arrival) * track.info.codec.clock_rate))
+        self._time_offset = (self._time + passed - timestamp) & 0xFFFFFFFF
 
     def sender_report(self, track: Track, ntp_s: float, timestamp: int, now: float) -> None:
         """The publisher's clock for one of the layers."""
-        if track is self.track:
+        if track is self.track and not self._resumes:
             for sink in self._sinks:
                 sink.sender_report(self, ntp_s, (timestamp + self._time_offset) & 0xFFFFFFFF, now)
 
@@ -245,7 +256,7 @@ class Layered:
         main, low = self.main, self.low
         if track is main.track or track is main.next or main.track is None or main._former is not None:
             main.packet(track, seq, timestamp, marker, payload, now)
-        if track is low.track:
+        if track is low.track or track is low.next or low._former is not None:
             low.packet(track, seq, timestamp, marker, payload, now)
 
     def sender_report(self, track: Track, ntp_s: float, timestamp: int, now: float) -> None:

@@ -187,7 +187,8 @@ class Plane:
         old = room.publishers.get(person.participant)
         if old is not None and old[1].session is not None:
             self.close_session(old[1].session.id, "replaced")
-            room = self._room(lesson)
+            # It may have been the last there was: what the room knows of its people goes on.
+            room = self._rooms.setdefault(lesson, room)
 
         def make_source(kind: SourceKind, codec: OfferedCodec, at: float) -> Layered:
             number = f"{kind}-{next(self._numbers)}-{secrets.token_hex(3)}"
@@ -255,7 +256,7 @@ class Plane:
         old = room.subscribers.get(person.participant)
         if old is not None and old.session is not None:
             self.close_session(old.session.id, "replaced")
-            room = self._room(lesson)
+            room = self._rooms.setdefault(lesson, room)
         downlink = None
         if controller is not None:
             downlink = Downlink(
@@ -306,7 +307,7 @@ class Plane:
         old = room.feeds.get(node)
         if old is not None and old.session is not None:
             self.close_session(old.session.id, "replaced")
-            room = self._room(lesson)
+            room = self._rooms.setdefault(lesson, room)
         codecs = [codec for media in answered for codec in media.codecs]
         feed = Feed(
             self._endpoint, node, carrier, codecs, controller, on_connected=self._connected, on_closed=self._closed

@@ -29,6 +29,17 @@ MAX_TRACKS = 12
 """Streams of one publisher: two voices, three layers of a camera and two of a screen are meant; the rest is for
 restarts with new SSRCs within a session."""
 
+MAX_CHANGES, CHANGE_EVERY_S = 8.0, 1.0
+"""Streams that may take the place of others at once, and how long until one more may: each has the slots of a whole
+lesson arranged anew and a recording begin another stretch, so they are not to come with each packet."""
+
+FORMER_S = 2.0
+"""A stream that was replaced comes back when its successor has been silent for so long. Before that its packets are
+late, or its sender never stopped, and the two would replace each other with each packet."""
+
+REPORT_LEAST_S = 0.1
+"""Between two sender reports of a stream that are looked at, as each may be passed on to every receiver."""
+
 CLOCK_JUMP_S = 2.0
 """A sender's wall clock that moved this far against ours was set, and is anchored anew."""
 
@@ -114,6 +125,12 @@ class Publisher:
         self._repairs: dict[int, int] = {}
         self._by_mid = {line.mid: line for line in lines}
         self._by_ssrc = {ssrc: line for line in lines for ssrc in line.ssrcs}
+        # RFC 8843 section 9.2: browsers no longer tell the m-line and layer of a stream that was reported on.
+        self._bound: dict[int, tuple[Line, Layer]] = {}
+        self._repair_types = {codec.rtx_payload_type for line in lines for codec in line.codecs}
+        self._replaced: set[tuple[int, int]] = set()
+        self._changes = MAX_CHANGES
+        self._changes_at = 0.0
         for line in lines:
             self._repairs.update({rtx: primary for primary, rtx in line.rtx_ssrcs.items()})
         self._feedback: TransportFeedbackBuilder | None = None
@@ -176,9 +193,11 @@ class Publisher:
             source.loudness.heard(value[0], now)
 
     def _unusual(self, plain: bytes, view: PacketView, track: Track | None, now: float) -> None:
-        primary = self._repairs.get(view.ssrc)
-        if primary is None and track is None:
-            primary = self._learn_repair(plain, view)
+        primary = None
+        if view.payload_type in self._repair_types:
+            primary = self._repairs.get(view.ssrc)
+            if primary is None and track is None:
+                primary = self._learn_repair(plain, view)
         if primary is not None:
             repaired = self.tracks.get(primary)
             begin = view.payload_offset + 2
@@ -192,21 +211,28 @@ class Publisher:
         if line is None or codec is None:
             self.malformed += 1
             return
-        layer = line.layers.get(self._text(plain, view, self._rid_id)) or line.layers.get("")
+        layer = self._layer_of(plain, view, line)
         if layer is None:
             # Simulcast whose packet does not say which layer it is: an early one says so (RFC 8852).
             self.malformed += 1
             return
         source = self.sources.get(line.kind)
-        if source is not None and (track is not None or source.info.codec != codec.codec):
-            # The same stream in another codec: a new source to everyone.
+        # The same stream in another codec: a new source to everyone.
+        anew = source is not None and (track is not None or source.info.codec != codec.codec)
+        before = [
+            old
+            for old in self.tracks.values()
+            if old is track or (old.info.kind == line.kind and (anew or old.layer == layer))
+        ]
+        if (before and not self._may_replace(before, view, now)) or len(self.tracks) - len(before) >= MAX_TRACKS:
+            self.malformed += 1
+            return
+        if anew:
             self._end_source(line.kind, now)
             source = None
-        for ssrc, old in list(self.tracks.items()):
-            if old.info.kind == line.kind and old.layer == layer:
-                self._end_track(ssrc, now)
-        if len(self.tracks) >= MAX_TRACKS:
-            return
+        for old in before:
+            if self.tracks.get(old.ssrc) is old:
+                self._end_track(old.ssrc, now)
         if source is None:
             source = self.sources[line.kind] = self._make_source(line.kind, codec, now)
         track = Track(
@@ -219,10 +245,25 @@ class Publisher:
             keyframe_interval_s=self._keyframe_interval_s,
         )
         self.tracks[view.ssrc] = track
+        self._bound[view.ssrc] = line, layer
         source.add(track, now)
         # Before its first packet, so that not even that one is missed.
         self._on_layer(source, now)
         track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
+
+    def _may_replace(self, before: Sequence[Track], view: PacketView, now: float) -> bool:
+        """Whether the stream of this packet may begin in the place of those."""
+        stream = view.ssrc, view.payload_type
+        if stream in self._replaced and any(now - old.heard < FORMER_S for old in before):
+            return False
+        self._changes = min(MAX_CHANGES, self._changes + (now - self._changes_at) / CHANGE_EVERY_S)
+        self._changes_at = now
+        if self._changes < 1.0:
+            return False
+        self._changes -= 1.0
+        self._replaced.discard(stream)
+        self._replaced.update((old.ssrc, old.payload_type) for old in before)
+        return True
 
     def _end_track(self, ssrc: int, now: float) -> None:
         track = self.tracks.pop(ssrc)
@@ -246,38 +287,50 @@ class Publisher:
         return value.decode("ascii", "replace") if value else ""
 
     def _line_of(self, plain: bytes, view: PacketView) -> Line | None:
-        # RFC 8843 section 9.2: by SSRC as signalled, by MID, and by a payload type that only one line uses.
+        # RFC 8843 section 9.2: by SSRC as signalled, by MID, now or before, and by a payload type that only one line
+        # uses.
         line = self._by_ssrc.get(view.ssrc) or self._by_mid.get(self._text(plain, view, self._mid_id))
+        if line is None and view.ssrc in self._bound:
+            line = self._bound[view.ssrc][0]
         if line is None:
             users = [li for li in self._lines if any(c.payload_type == view.payload_type for c in li.codecs)]
             line = users[0] if len(users) == 1 else None
         return line
 
+    def _layer_of(self, plain: bytes, view: PacketView, line: Line) -> Layer | None:
+        layer = line.layers.get(self._text(plain, view, self._rid_id))
+        if layer is None and view.ssrc in self._bound:
+            bound, layer = self._bound[view.ssrc]
+            layer = layer if bound is line else None
+        return layer or line.layers.get("")
+
     def _learn_repair(self, plain: bytes, view: PacketView) -> int | None:
         # A retransmission stream that was not signalled: its payload type says so, its MID or uniqueness whose it is.
         mid = self._text(plain, view, self._mid_id)
         rid = self._text(plain, view, self._repaired_id)
-        for line in self._lines:
-            if mid and line.mid != mid:
-                continue
-            if any(c.rtx_payload_type == view.payload_type for c in line.codecs):
-                layer = line.layers.get(rid) or line.layers.get("")
-                owners = [s for s, t in self.tracks.items() if t.info.kind == line.kind and t.layer == layer]
-                if len(owners) == 1 and len(self._repairs) < 4 * MAX_TRACKS:
-                    self._repairs[view.ssrc] = owners[0]
-                    return owners[0]
-        return None
+        owners = [
+            ssrc
+            for line in self._lines
+            if not mid or line.mid == mid
+            if any(codec.rtx_payload_type == view.payload_type for codec in line.codecs)
+            for ssrc, track in self.tracks.items()
+            if track.info.kind == line.kind and track.layer == (line.layers.get(rid) or line.layers.get(""))
+        ]
+        if len(owners) != 1 or len(self._repairs) >= 4 * MAX_TRACKS:
+            return None
+        self._repairs[view.ssrc] = owners[0]
+        return owners[0]
 
     def rtcp(self, datagram: bytes, now: float) -> None:
-        """Sender reports and goodbyes of the publisher."""
+        """Sender reports of the publisher. Its goodbyes end nothing: browsers say them for layers that rest."""
         packets = self.session.control(datagram, now) if self.session is not None else None
         if packets is None:
             self.malformed += 1
             return
         for packet in packets:
             if isinstance(packet, control.SenderReport):
-                track = self.tracks.get(packet.ssrc)
-                if track is None:
+                track, last = self.tracks.get(packet.ssrc), self._last_reports.get(packet.ssrc)
+                if track is None or (last is not None and now - last[1] < REPORT_LEAST_S):
                     continue
                 self._last_reports[packet.ssrc] = (control.ntp_middle(packet.ntp), now)
                 seconds = control.ntp_seconds(packet.ntp)

@@ -199,20 +199,19 @@ class Remote:
         if view.payload_type != said.payload_type:
             self.malformed += 1
             return
-        track = stream.track or self._begin_track(stream, now)
+        track = stream.track or self._begin_track(ssrc, stream, now)
         track.receive(plain, view, view.seq, now, repaired=False, begin=begin)
 
-    def _begin_track(self, stream: _Stream, now: float) -> Track:
+    def _begin_track(self, ssrc: int, stream: _Stream, now: float) -> Track:
         source = stream.source
         layered = source.layered
         if layered is None:
             layered = source.layered = self._make_source(source.said)
             self._room.add_source(_person(source.said), layered, now)
         old = layered.track(stream.layer)
-        # A name of our own, that no other track of this process has: subscribers' logs are searched by it.
         track = stream.track = Track(
             layered.info,
-            1 + secrets.randbelow(0xFFFFFFFE),
+            ssrc,
             source.said.payload_type,
             self._batch,
             layer=stream.layer,
@@ -292,7 +291,8 @@ class Remote:
         self._version, self._wished = version, None
         self.hops = cast.hops + 1
         self.guests = Guests(cast.heard, cast.seen)
-        former, self._streams, self._repairs = self._streams, {}, {}
+        former, self._streams = self._streams, {}
+        names, self._repairs = {*former, *self._repairs}, {}
         present = {(said.participant, said.kind): said for said in cast.sources}
         for key, source in list(self._sources.items()):
             said = present.get(key)
@@ -308,7 +308,7 @@ class Remote:
                 if said.rtx_type:
                     self._repairs[one.rtx] = one.ssrc
         receiver = self.dial.session.receiver if self.dial is not None else None
-        for ssrc in former.keys() - self._streams.keys():
+        for ssrc in names - self._streams.keys() - self._repairs.keys():
             if receiver is not None:
                 receiver.remove_stream(ssrc)
         self._room.arrange(now)
@@ -341,7 +341,7 @@ class Remote:
         if now - self._report_at >= REPORT_S:
             self._report_at = now
             self._wished = None
-            blocks = [block for ssrc, stream in self._streams.items() if (block := _block(ssrc, stream, now))]
+            blocks = [block for stream in self._streams.values() if (block := _block(stream, now))]
             for at in range(0, max(1, len(blocks)), control.MAX_REPORTS):
                 compound.append(control.build_receiver_report(self._ssrc, blocks[at : at + control.MAX_REPORTS]))
             compound.append(control.build_sdes(self._ssrc, self._cname))
@@ -383,9 +383,8 @@ def _person(said: told.CastSource) -> Person:
     return Person(said.participant, said.role, said.name, said.lead)
 
 
-def _block(ssrc: int, stream: _Stream, now: float) -> control.ReportBlock | None:
+def _block(stream: _Stream, now: float) -> control.ReportBlock | None:
     if stream.track is None:
         return None
     lsr, at = stream.report
-    block = stream.track.report(lsr, int((now - at) * 65536) & 0xFFFFFFFF if lsr else 0)
-    return block._replace(ssrc=ssrc) if block is not None else None
+    return stream.track.report(lsr, int((now - at) * 65536) & 0xFFFFFFFF if lsr else 0)

@@ -172,6 +172,9 @@ class Room:
 
     def start_bps(self, participant: str) -> int:
         """What a new session of that participant is believed to carry."""
+        present = self.subscribers.get(participant)
+        if present is not None:
+            self.remember(present)
         known = self._estimates.get(participant)
         return FIRST_BPS if known is None else max(100_000, min(START_MAX_BPS, int(known * START_SHARE)))
 

@@ -118,8 +118,7 @@ class Slot:
         self.kind = kind
         self.codecs = codecs
         self.carrier = carrier
-        self.ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
-        self.rtx_ssrc = 1 + secrets.randbelow(0xFFFFFFFE)
+        self.ssrc, self.rtx_ssrc = carrier.new_ssrc(), carrier.new_ssrc()
         self.source: Layered | None = None
         self.track: Track | None = None
         self.payload_type = 0
@@ -554,7 +553,7 @@ class Slot:
     def _index(self, log: Log) -> None:
         """Find this slot's packets among those that the log has had since the last time: each run is looked at once,
         however often a receiver asks."""
-        streams = {segment.track.ssrc.to_bytes(4, "big") for segment in self._segments}
+        streams = {segment.track.name.to_bytes(4, "big") for segment in self._segments}
         types = {self.red_type, *(codec.payload_type for codec in self.codecs)}
         fresh: list[tuple[int, tuple[int, Outgoing]]] = []
         for first, _, packets in itertools.chain(reversed(log.runs), reversed(log.past)):
@@ -575,7 +574,7 @@ class Slot:
     def _segment_of(self, one: Outgoing) -> Segment | None:
         stream = one[0][8:12]
         for segment in reversed(self._segments):
-            if segment.holds(one[1]) and segment.track.ssrc.to_bytes(4, "big") == stream:
+            if segment.holds(one[1]) and segment.track.name.to_bytes(4, "big") == stream:
                 return segment
         return None
 

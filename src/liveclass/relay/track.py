@@ -7,7 +7,7 @@ refuses to know SDP, SRTP keys and sockets.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from struct import Struct
 from typing import Protocol
 
@@ -53,6 +53,8 @@ PEAK_HALF_S = 20.0
 
 _header = Struct("!BBHII").pack
 
+_names = count(1)
+
 Cached = tuple[bytes, int]
 """A packet as the fan-out takes it (publisher's payload type, no extensions), and its RTP timestamp."""
 
@@ -91,12 +93,15 @@ class Track:
 
     Args:
         info: what others may know of the source.
-        ssrc: the publisher's.
+        ssrc: the publisher's, which another publisher may use too.
         payload_type: the publisher's, for this codec.
         batch: where forwarded packets go.
         layer: which of the source's layers this is.
 
     Attributes:
+        name: stands in its packets for an SSRC until each receiver's own does. No other track of this process has it:
+            receivers' logs are searched by it, and what was found under a wrong name would be protected under a
+            sequence number that was used for other bytes.
         tap: takes every packet, for the sinks.
         clock: the publisher's last sender report: seconds of its clock, and the RTP timestamp of that moment.
         asked_loss: loss that the publisher is told on behalf of receivers without redundancy, so that its encoder adds
@@ -120,6 +125,7 @@ class Track:
     ) -> None:
         self._info = info
         self.ssrc = ssrc
+        self.name = next(_names) & 0xFFFFFFFF
         self.payload_type = payload_type
         self._batch = batch
         self.layer: Layer = layer
@@ -173,6 +179,11 @@ class Track:
         """What others may know of it."""
         return self._info
 
+    @property
+    def heard(self) -> float:
+        """When its publisher last sent something of it, muted or not."""
+        return self._now
+
     def receive(self, plain: bytes, view: PacketView, seq: int, now: float, *, repaired: bool, begin: int) -> None:
         """One packet of the publisher.
 
@@ -219,7 +230,7 @@ class Track:
             return
         seq = number
         payload = plain[begin:end]
-        packet = _header(0x80, self.payload_type | (0x80 if marker else 0), 0, timestamp, self.ssrc) + payload
+        packet = _header(0x80, self.payload_type | (0x80 if marker else 0), 0, timestamp, self.name) + payload
         if not self._cache.put(seq, (packet, timestamp)):
             self.duplicates += 1
             return

@@ -7,6 +7,7 @@ datagrams to send come out. It knows no socket and refuses to know what the medi
 import secrets
 
 from liveclass.errors import PeerError
+from liveclass.rtp.packet import is_rtcp
 from liveclass.rtp.rtcp import RtcpPacket, parse
 from liveclass.transport.dtls import Dtls, Identity
 from liveclass.transport.ice import Address, new_credentials
@@ -118,7 +119,7 @@ class PullSession:
             self._follow(dtls, now)
             return replies
         if 127 < first < 192 and self.receiver is not None:
-            if 191 < datagram[1] < 224:
+            if is_rtcp(datagram):
                 self._handler.rtcp(datagram, now)
             else:
                 self._handler.rtp(datagram, now)
