@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from liveclass.errors import PeerError
@@ -377,6 +377,7 @@ STEPS = st.tuples(
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(STEPS, max_size=60))
+@example([(11, VP8_TYPE, "1", "l", 0, 0.0), (VOICE, OPUS_TYPE, "", "", 0, 0.0), (11, OPUS_TYPE, "0", "", 0, 0.0)])
 def test_whatever_is_sent_a_layer_has_one_stream_and_a_source_one_codec(
     steps: list[tuple[int, int, str, str, int, float]],
 ) -> None:

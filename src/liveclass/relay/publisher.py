@@ -233,6 +233,10 @@ class Publisher:
         for old in before:
             if self.tracks.get(old.ssrc) is old:
                 self._end_track(old.ssrc, now)
+                left = self.sources.get(old.info.kind)
+                if left is not None and old.info.kind != line.kind and not left.tracks:
+                    # Its only stream is another m-line's now: nothing will come of it.
+                    self._end_source(old.info.kind, now)
         if source is None:
             source = self.sources[line.kind] = self._make_source(line.kind, codec, now)
         track = Track(
