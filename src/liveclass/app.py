@@ -45,6 +45,7 @@ from liveclass.recording.model import RecordingOptions, RecordingStatus
 from liveclass.recording.service import Recordings
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.server.app import RUNNER, Services, build_app
+from liveclass.server.deletions import Deletions, Sweeper
 from liveclass.server.fleet import Fleet
 from liveclass.server.internal import Inner, NodeKey
 from liveclass.server.lessons import Lessons
@@ -135,6 +136,10 @@ async def serve(
             stack.push_async_callback(tracer.close)
         catalogue = await Catalogue.open(settings.database, pool=settings.database_pool)
         stack.push_async_callback(catalogue.close)
+        deletions = Deletions(settings.data_dir, time.time)
+        sweeper = Sweeper(deletions, catalogue)
+        # Before anything of a lesson that was to be deleted is taken up again.
+        await sweeper.attempt(alone=worker is None and not settings.redis_url)
         fleet = await _fleet(settings, catalogue, secrets, worker, tracer)
         if fleet is not None:
             stack.push_async_callback(fleet.close)
@@ -192,7 +197,7 @@ async def serve(
             lessons.materials_changed,
             lessons.materials_changed,
         )
-        lessons.attach(media, recordings, materials, archive)
+        lessons.attach(media, recordings, materials, archive, deletions)
         if fleet is None:
             await materials.start()
         else:
@@ -200,6 +205,9 @@ async def serve(
         stack.push_async_callback(materials.close)
         if archive is not None:
             await archive.start()
+        sweeper.attach(archive, materials.sweep)
+        sweeping = asyncio.create_task(sweeper.run(), name="deletions")
+        stack.push_async_callback(tasks.end, [sweeping])
         services = Services(
             settings=settings,
             catalogue=catalogue,
@@ -224,7 +232,7 @@ async def serve(
         stack.push_async_callback(tasks.end, [ticking])
         if settings.retention_days:
             retaining = asyncio.create_task(
-                _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet)
+                _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet, deletions)
             )
             stack.push_async_callback(tasks.end, [retaining])
         if tls is not None:
@@ -504,6 +512,7 @@ async def _retain(
     lessons: Lessons,
     archive: Archive | None,
     fleet: Fleet | None,
+    deletions: Deletions,
 ) -> None:
     """Delete recordings that have been kept for long enough, for ever; in a fleet, those of this node's lessons."""
 
@@ -511,6 +520,7 @@ async def _retain(
         known = await catalogue.recording(lesson_id)
         if known is None or known.state == "off" or (fleet is not None and (await fleet.find(lesson_id)).url):
             return False
+        await asyncio.to_thread(deletions.mark, lesson_id, "recording")
         await recordings.delete(lesson_id)
         if archive is not None:
             await archive.delete(lesson_id, recording_only=True)
