@@ -80,7 +80,7 @@ CERTIFICATE_S = 6 * 3600.0
 RETENTION_S = 3600.0
 """How often recordings that have been kept long enough are looked for."""
 
-FIRST, RECORDED, LAST = 0.35, 0.9, 0.95
+FIRST, RECORDED, LAST = 0.45, 0.9, 0.95
 """Shares of `end_s`: until when all that comes before the recordings has ended, then these, then the rest. What hangs
 before them takes nothing of the time in which they reach the disk."""
 
