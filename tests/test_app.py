@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from liveclass.app import Running, serve
 from liveclass.config import Settings
 from liveclass.operate.probe import binding_request, mapped_address
 from liveclass.relay.plane import PlaneOptions
+from liveclass.server.deletions import Deletions
 from liveclass.transport.framing import framed
 
 PATIENCE_S = 20.0
@@ -122,3 +124,43 @@ async def test_a_worker_that_is_told_to_end_on_two_ways_at_once_is_in_no_hurry()
         stop.signal()
         await stop.wait()
     assert (told.urgent, alone.urgent) == (False, True)
+
+
+def write_late(data_dir: Path, lessons: list[str]) -> None:
+    for lesson in lessons:
+        for folder in ("materials", "recordings"):
+            (data_dir / folder / lesson).mkdir(parents=True)
+            (data_dir / folder / lesson / "late").write_bytes(b"a pupil's face")
+
+
+def late(data_dir: Path) -> set[Path]:
+    return set(data_dir.rglob("late"))
+
+
+async def test_what_comes_of_a_deleted_lesson_late_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    """Also the lesson itself, where the server ended in the midst of its deletion."""
+    settings = Settings(
+        data_dir=tmp_path, host="127.0.0.1", port=0, udp_port=0, drain_s=0.0, admin_token="a" * 20, record_light=False
+    )
+    admin = {"Authorization": f"Bearer {settings.admin_token}"}
+    ids: list[str] = []
+
+    async def delete(running: Running) -> None:
+        for title in ("deleted", "broken off", "kept"):
+            ids.append((await running.create_lesson(title, "en"))["id"])
+        async with (
+            aiohttp.ClientSession(headers=admin) as client,
+            client.delete(f"{running.url}/api/lessons/{ids[0]}") as answer,
+        ):
+            assert answer.status == 204
+
+    await while_serving(settings, delete)
+    Deletions(tmp_path, time.time).mark(ids[1])
+    write_late(tmp_path, ids)
+
+    async def look(running: Running) -> None:
+        assert await running.catalogue.lesson(ids[1]) is None
+        assert await running.catalogue.lesson(ids[2]) is not None
+
+    await while_serving(settings, look)
+    assert {path.parent.name for path in late(tmp_path)} == {ids[2]}

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from liveclass.app import MOVE_S
 from liveclass.cli import build_parser
 from liveclass.config import Settings, described, load
 from liveclass.operate.bundle import SUFFIXES
@@ -244,7 +245,8 @@ def test_the_ports_are_those_that_the_code_opens() -> None:
 
 
 def test_a_lesson_has_time_to_move_before_its_container_is_killed() -> None:
-    assert int(SERVICES[BUILT]["stop_grace_period"].removesuffix("s")) > Settings().drain_s
+    needed_s = Settings().drain_s + MOVE_S + Settings().end_s
+    assert int(SERVICES[BUILT]["stop_grace_period"].removesuffix("s")) > needed_s
 
 
 def dockerfile() -> list[tuple[str, str]]:

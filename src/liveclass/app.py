@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 
@@ -37,6 +38,7 @@ from liveclass.errors import UsageError
 from liveclass.materials.model import MaterialsOptions
 from liveclass.materials.service import Materials
 from liveclass.operate import certificates, logs
+from liveclass.operate.ending import Ending, Parts
 from liveclass.operate.secrets import Secrets, admin_token_notice
 from liveclass.operate.traces import About, Tracer
 from liveclass.operate.traces_opening import open_tracer
@@ -45,6 +47,7 @@ from liveclass.recording.model import RecordingOptions, RecordingStatus
 from liveclass.recording.service import Recordings
 from liveclass.relay.plane import Plane, PlaneOptions
 from liveclass.server.app import RUNNER, Services, build_app
+from liveclass.server.deletions import Deletions, Sweeper
 from liveclass.server.fleet import Fleet
 from liveclass.server.internal import Inner, NodeKey
 from liveclass.server.lessons import Lessons
@@ -77,6 +80,10 @@ CERTIFICATE_S = 6 * 3600.0
 RETENTION_S = 3600.0
 """How often recordings that have been kept long enough are looked for."""
 
+FIRST, RECORDED, LAST = 0.45, 0.9, 0.95
+"""Shares of `end_s`: until when all that comes before the recordings has ended, then these, then the rest. What hangs
+before them takes nothing of the time in which they reach the disk."""
+
 GC_THRESHOLDS = (50_000, 50, 100)
 """Packets are freed by reference count; the cycle collector would only pause the fan-out, several times a second."""
 
@@ -108,16 +115,20 @@ async def serve(
     *,
     ready: Callable[[Running], Awaitable[None]] | None = None,
     worker: Worker | None = None,
+    ending: Ending | None = None,
 ) -> None:
     """Run a server until SIGTERM or SIGINT; the first drains, a second ends at once.
 
     Args:
         ready: called once it answers.
         worker: what this process is among its siblings; None: it is the only one of this data folder.
+        ending: sees to it that the process is gone within `end_s`; None: whoever calls lives on, and only the end of
+            each part is bounded.
 
     Raises:
         UsageError: a port, file or setting does not allow it to start.
     """
+    ending = ending or Ending(settings.end_s, leave=None)
     loop = asyncio.get_running_loop()
     stop = _stop_on_signals(loop, 0.0 if worker is None else ECHO_S)
     if worker is not None:
@@ -130,14 +141,18 @@ async def serve(
     tracer = open_tracer(
         settings.trace_url, share=settings.trace_share, queue=settings.trace_queue, node=_node_of(settings, worker)
     )
-    async with contextlib.AsyncExitStack() as stack:
+    async with Parts(ending) as stack:
         if tracer is not None:
-            stack.push_async_callback(tracer.close)
+            stack.ends("traces", tracer.close, LAST)
         catalogue = await Catalogue.open(settings.database, pool=settings.database_pool)
-        stack.push_async_callback(catalogue.close)
+        stack.ends("catalogue", catalogue.close, LAST)
+        deletions = Deletions(settings.data_dir, time.time)
+        sweeper = Sweeper(deletions, catalogue)
+        # Before anything of a lesson that was to be deleted is taken up again.
+        await sweeper.attempt(alone=worker is None and not settings.redis_url)
         fleet = await _fleet(settings, catalogue, secrets, worker, tracer)
         if fleet is not None:
-            stack.push_async_callback(fleet.close)
+            stack.ends("fleet", fleet.close, LAST)
         signing_key = _key(settings, secrets, "media tokens")
         endpoint = Endpoint(
             Identity.generate(time.time()),
@@ -183,23 +198,26 @@ async def serve(
         )
         if archive is not None:
             # Ended after the recordings, so that what they close at last is put into the store.
-            stack.push_async_callback(archive.close)
+            stack.ends("archive", archive.close, LAST)
         await recordings.start()
-        stack.push_async_callback(recordings.close)
+        stack.ends("recordings", recordings.close, RECORDED)
         materials = Materials(
             settings.data_dir / "materials",
             _materials_options(settings),
             lessons.materials_changed,
             lessons.materials_changed,
         )
-        lessons.attach(media, recordings, materials, archive)
+        lessons.attach(media, recordings, materials, archive, deletions)
         if fleet is None:
             await materials.start()
         else:
             fleet.attach(lessons)
-        stack.push_async_callback(materials.close)
+        stack.ends("materials", materials.close, FIRST)
         if archive is not None:
             await archive.start()
+        sweeper.attach(archive, materials.sweep)
+        sweeping = asyncio.create_task(sweeper.run(), name="deletions")
+        stack.ends("sweeping", partial(tasks.end, [sweeping]), FIRST)
         services = Services(
             settings=settings,
             catalogue=catalogue,
@@ -219,17 +237,17 @@ async def serve(
         )
         runner = web.AppRunner(build_app(services), **RUNNER, shutdown_timeout=3.0)
         await runner.setup()
-        stack.push_async_callback(runner.cleanup)
+        stack.ends("pages", runner.cleanup, FIRST)
         ticking = asyncio.create_task(_tick(recordings))
-        stack.push_async_callback(tasks.end, [ticking])
+        stack.ends("ticking", partial(tasks.end, [ticking]), FIRST)
         if settings.retention_days:
             retaining = asyncio.create_task(
-                _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet)
+                _retain(settings.retention_days, catalogue, recordings, lessons, archive, fleet, deletions)
             )
-            stack.push_async_callback(tasks.end, [retaining])
+            stack.ends("retaining", partial(tasks.end, [retaining]), FIRST)
         if tls is not None:
             renewing = asyncio.create_task(_renew(tls, settings))
-            stack.push_async_callback(tasks.end, [renewing])
+            stack.ends("renewing", partial(tasks.end, [renewing]), FIRST)
         await lessons.start()
         if fleet is None:
             await _complete(recordings, catalogue)
@@ -237,7 +255,7 @@ async def serve(
             await fleet.inner.listen(runner)
             await fleet.start()
         shared = _pages_port(runner, endpoint, settings, tls, worker)
-        stack.push_async_callback(shared.close)
+        stack.ends("port", shared.close, FIRST)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -256,7 +274,8 @@ def run(
     ready: Callable[[Running], Awaitable[None]] | None = None,
     worker: Worker | None = None,
 ) -> None:
-    """`serve` in an event loop of its own, uvloop where there is one."""
+    """`serve` in an event loop of its own, uvloop where there is one. The process is to end after it: within `end_s`,
+    whatever it does then."""
     logs.configure(settings.log_level, settings.log_format)
     try:
         import uvloop
@@ -265,7 +284,7 @@ def run(
     except ImportError:
         factory = None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(settings, ready=ready, worker=worker))
+        runner.run(serve(settings, ready=ready, worker=worker, ending=Ending(settings.end_s)))
 
 
 class _Stop:
@@ -431,12 +450,13 @@ async def supervise(settings: Settings, argv: Sequence[str], lock: int, ready: C
         await directory.forget_node(NodeId(node_id(name, worker.index, worker.boot)))
 
     supervisor = Supervisor(
-        settings.workers, same_command(argv), sockets, gone=gone, keep=[lock], drain_s=settings.drain_s
+        settings.workers, same_command(argv), sockets, gone=gone, keep=[lock], drain_s=settings.drain_s + settings.end_s
     )
     ready(_url_at(settings, *sockets[0].getsockname()[:2]))
     try:
         return await supervisor.run()
     finally:
+        Ending(settings.end_s).begin()
         for sock in sockets:
             sock.close()
         await directory.close()
@@ -504,6 +524,7 @@ async def _retain(
     lessons: Lessons,
     archive: Archive | None,
     fleet: Fleet | None,
+    deletions: Deletions,
 ) -> None:
     """Delete recordings that have been kept for long enough, for ever; in a fleet, those of this node's lessons."""
 
@@ -511,6 +532,7 @@ async def _retain(
         known = await catalogue.recording(lesson_id)
         if known is None or known.state == "off" or (fleet is not None and (await fleet.find(lesson_id)).url):
             return False
+        await asyncio.to_thread(deletions.mark, lesson_id, "recording")
         await recordings.delete(lesson_id)
         if archive is not None:
             await archive.delete(lesson_id, recording_only=True)

@@ -3,8 +3,8 @@
 Knows words, options and exit codes; what the commands do stands in the rooms below. Heavy imports wait until a command
 needs them, so that `--help` and `lesson` answer at once.
 
-Exit codes: 0 done; 1 the doctor found a fault; 2 called or configured wrongly; 3 the server cannot be reached or
-refused; 130 interrupted.
+Exit codes: 0 done; 1 the doctor found a fault, or something held the server's end up; 2 called or configured wrongly;
+3 the server cannot be reached or refused; 130 interrupted.
 """
 
 import argparse
@@ -44,8 +44,8 @@ DEMONSTRATION = {"zh": "演示课"}  # by language; English for all others
 OTHER_DEMONSTRATION = "Demonstration lesson"
 
 EXIT_CODES = (
-    "exit codes: 0 done; 1 the doctor found a fault; 2 called or configured wrongly; "
-    "3 the server cannot be reached or refused; 130 interrupted"
+    "exit codes: 0 done; 1 the doctor found a fault, or something held the server's end up; "
+    "2 called or configured wrongly; 3 the server cannot be reached or refused; 130 interrupted"
 )
 
 

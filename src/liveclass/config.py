@@ -315,6 +315,13 @@ class Settings:
     drain_s: float = setting(
         20.0, "how long SIGTERM waits for running lessons before it ends", unit="s", least=0, most=86_400
     )
+    end_s: float = setting(
+        20.0,
+        "how long the end itself may take after that, recordings first; then the process leaves, whatever holds it up",
+        unit="s",
+        least=5,
+        most=3600,
+    )
 
     @property
     def database(self) -> str:

@@ -293,6 +293,56 @@ async def test_nothing_of_a_deleted_lesson_is_left_anywhere(tmp_path: Path, fold
         await depot.archive.close()
 
 
+async def test_what_a_new_owner_needs_comes_back_though_it_keeps_the_lesson_at_once(
+    tmp_path: Path, store: Faulty
+) -> None:
+    one, two = (Depot(tmp_path / name, store, alone=False) for name in ("one", "two"))
+    one.teach()
+    one.archive.keep(LESSON, 1)
+    await one.archive.flush()
+    one.archive.release(LESSON)
+    await two.archive.fetch(LESSON, 2)
+    two.archive.keep(LESSON, 2)
+    closed = {name for name in one.files() if not name.endswith((".part", ".m3u8"))}
+    await until(lambda: closed <= set(two.files()), two)
+    for depot in (one, two):
+        await depot.archive.close()
+
+
+async def test_a_lesson_that_is_about_to_be_deleted_is_neither_put_nor_brought_back(
+    tmp_path: Path, store: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (Depot(tmp_path / name, store, alone=False) for name in ("one", "two"))
+    one.teach()
+    one.archive.keep(LESSON, 1)
+    await one.archive.flush()
+    one.archive.release(LESSON)
+    asked, answer = asyncio.Event(), asyncio.Event()
+    real = Faulty.get
+
+    async def slow(store: Faulty, path: str) -> bytes:
+        if ".webp" in path:
+            asked.set()
+            await answer.wait()
+        return await real(store, path)
+
+    monkeypatch.setattr(Faulty, "get", slow)
+    await two.archive.fetch(LESSON, 2)
+    two.archive.keep(LESSON, 2)
+    await asyncio.wait_for(asked.wait(), 5)
+    await two.archive.leave(LESSON)
+    answer.set()
+    for kind in ("recording", "timeline", "snapshot", "materials"):
+        two.archive._data.remove(LESSON, kind)
+    two.archive.touched(LESSON)
+    two.archive.keep(LESSON, 2)
+    assert two.archive._kept == {}
+    await asyncio.sleep(0.2)
+    assert [path for path in (tmp_path / "two").rglob("*") if path.is_file() and MARKER in path.read_bytes()] == []
+    for depot in (one, two):
+        await depot.archive.close()
+
+
 async def test_a_deletion_outlives_a_store_that_is_gone_and_a_restart(tmp_path: Path, store: Faulty) -> None:
     depot = Depot(tmp_path / "data", store)
     depot.teach()

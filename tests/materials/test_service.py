@@ -200,6 +200,64 @@ async def test_a_making_that_hears_no_cancellation_holds_up_no_ending(
         release.set()
 
 
+@pytest.mark.parametrize("step", ["adopt", "write_index"])
+@pytest.mark.parametrize("what", ["material", "lesson", "adopted and the lesson"])
+async def test_a_disk_that_hangs_while_it_is_deleted_brings_nothing_back(
+    what: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread cannot be ended: it writes when the disk is back, and the deletion is long over."""
+    for module in ("service", "making"):
+        monkeypatch.setattr(f"liveclass.materials.{module}.END_S", 0.2)
+    hangs, release = asyncio.Event(), threading.Event()
+    loop, real, armed = asyncio.get_running_loop(), getattr(Store, step), [step == "adopt"]
+
+    def slow(store: Store, *arguments: Any) -> Any:
+        if armed == [True]:
+            armed[0] = False
+            loop.call_soon_threadsafe(hangs.set)
+            release.wait(20)
+        return real(store, *arguments)
+
+    real_make = Materials._make
+
+    async def make(materials: Materials, lesson: Any, stored: Any) -> None:
+        armed[0] = True  # the first index is written by whoever uploads
+        await real_make(materials, lesson, stored)
+
+    monkeypatch.setattr(Store, step, slow)
+    monkeypatch.setattr(Materials, "_make", make)
+    async with workshop(tmp_path) as shop:
+        material = await shop.upload(files.deck(["a pupil's face"]))
+        await hangs.wait()
+        [task] = shop.materials._lessons[LESSON].tasks.values()
+        if what == "adopted and the lesson":
+            shop.materials.drop(LESSON)
+            await shop.materials.list(LESSON)
+        deleting = asyncio.create_task(
+            shop.materials.delete(LESSON, material.id) if what == "material" else shop.materials.delete_lesson(LESSON)
+        )
+        await asyncio.wait([deleting], timeout=1.0)
+        release.set()
+        await deleting
+        await asyncio.wait([task])
+        assert shop.names() == set()
+        if what != "material":
+            assert not (tmp_path / LESSON).exists()
+
+
+async def test_uploads_that_a_process_has_left_behind_go_and_those_that_come_stay(tmp_path: Path) -> None:
+    async with workshop(tmp_path) as shop:
+        upload = await shop.materials.open_upload(LESSON)
+        await upload.write(b"still coming")
+        left = tmp_path / ".uploads" / ("0" * 32)
+        left.write_bytes(b"a pupil's face")
+        os.utime(left, (1e9, 1e9))
+        await shop.materials.sweep()
+        assert not left.exists()
+        assert len(list((tmp_path / ".uploads").iterdir())) == 1
+        await upload.abort()
+
+
 async def test_work_in_a_thread_is_waited_for_however_often_its_task_is_told_to_end() -> None:
     begun, release = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()

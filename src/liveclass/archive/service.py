@@ -164,7 +164,8 @@ class Archive:
         kept = self._kept.get(lesson)
         if not LESSON_ID.fullmatch(lesson) or lesson in self._gone or (kept and kept.mirror.fence == fence):
             return
-        self.release(lesson)
+        # What is being brought back goes on: it is what this owner needs.
+        self._put_no_more(lesson)
         mirror = Mirror(
             lesson,
             fence,
@@ -188,13 +189,16 @@ class Archive:
 
     def release(self, lesson: str) -> None:
         """Another node owns the lesson: put nothing of it any more."""
+        self._put_no_more(lesson)
+        bringing = self._bringing.pop(lesson, None)
+        if bringing is not None:
+            bringing.cancel()
+
+    def _put_no_more(self, lesson: str) -> None:
         kept = self._kept.pop(lesson, None)
         self._known.pop(lesson, None)
         if kept is not None and kept.task is not None:
             kept.task.cancel()
-        bringing = self._bringing.pop(lesson, None)
-        if bringing is not None:
-            bringing.cancel()
 
     async def flush(self, lesson: str = "") -> None:
         """Put what there is to put now, of one lesson or of all. What fails is left to later rounds."""
@@ -477,14 +481,7 @@ class Archive:
             return
         what = "recording" if recording_only else "all"
         kept = self._kept.get(lesson)
-        task = kept.task if kept is not None else None
-        self.release(lesson)
-        if task is not None:
-            await tasks.end([task])
-        if not recording_only:
-            self._gone[lesson] = None
-            while len(self._gone) > 10 * _MOST_KNOWN:
-                self._gone.popitem(last=False)
+        await self.leave(lesson, for_good=not recording_only)
         await self._in_thread(lambda: self._data.doom(lesson, what))
         await self._in_thread(lambda: self._cache.delete(lesson))
         try:
@@ -493,6 +490,18 @@ class Archive:
             log.warning("a lesson is deleted from the store later lesson=%s: %s", lesson, error)
         if kept is not None and recording_only:
             self.keep(lesson, kept.mirror.fence)
+
+    async def leave(self, lesson: str, *, for_good: bool = True) -> None:
+        """Put nothing of it any more, and bring nothing back: it is about to be deleted, all of it if `for_good`."""
+        if for_good:
+            self._gone[lesson] = None
+            while len(self._gone) > 10 * _MOST_KNOWN:
+                self._gone.popitem(last=False)
+        kept = self._kept.get(lesson)
+        putting = kept.task if kept is not None else None
+        under_way = [task for task in (putting, self._bringing.get(lesson)) if task is not None]
+        self.release(lesson)
+        await tasks.end(under_way)
 
     async def _delete_doomed(self, only: str = "") -> None:
         for lesson, what in await self._in_thread(self._data.doomed):

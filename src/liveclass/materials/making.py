@@ -96,6 +96,11 @@ class Maker:
         self._told_at = float("-inf")
         self._telling = asyncio.Lock()
 
+    @property
+    def untold(self) -> dict[str, int]:
+        """Files that are in the lesson's folder already, and that `publish` was not told of."""
+        return self._files
+
     async def make(self) -> None:
         """Make all of it.
 

@@ -35,6 +35,8 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 _ID_LENGTH = 10
 _MAX_ATTEMPTS = 2
 """A file whose making ended with the server twice may be the reason."""
+_UPLOAD_IDLE_S = 3600.0
+"""An upload to which nothing has come for so long was some process's that is gone."""
 _KEPT_LESSONS = 500
 """Lessons whose materials are remembered; more are read again when they are asked for."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -50,12 +52,18 @@ class _Lesson:
     id: str
     stored: dict[str, Stored]
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    left: bool = False
+    """It is deleted, or another process has it: nothing of it is written any more."""
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         files = {name: size for stored in self.stored.values() for name, size in stored.files.items()}
         return sum(files.values()) + sum(stored.source_bytes for stored in self.stored.values())
+
+    def has(self, stored: Stored) -> bool:
+        """Whether the material may be written: asked by whoever holds the lock."""
+        return not self.left and self.stored.get(stored.material.id) is stored
 
     def alone(self, files: dict[str, int], material: str) -> list[str]:
         """Those of the files that no other material of the lesson has."""
@@ -166,6 +174,7 @@ class Materials:
         """Another process has the lesson: make nothing of it any more, and forget what is known."""
         lesson = self._lessons.pop(lesson_id, None)
         if lesson is not None:
+            lesson.left = True
             for task in lesson.tasks.values():
                 task.cancel()
 
@@ -182,6 +191,10 @@ class Materials:
                     stored.attempts = 0
                     with contextlib.suppress(OSError):
                         await whole(self._store.write_index, lesson.id, stored)
+
+    async def sweep(self) -> None:
+        """Remove uploads that some process has left behind; call it now and then."""
+        await whole(self._store.forget_uploads, _UPLOAD_IDLE_S)
 
     # Reading
 
@@ -265,7 +278,7 @@ class Materials:
                 return id
 
     def _check_room(self, lesson: _Lesson, more_bytes: int) -> None:
-        if lesson.id in self._deleted or self._closed:
+        if lesson.left or lesson.id in self._deleted or self._closed:
             raise PeerError("There is no such lesson.", status=404, code="lesson_unknown")
         if len(lesson.stored) >= self._options.max_per_lesson:
             raise PeerError("This lesson has too many materials.", status=409, code="too_many_materials")
@@ -319,8 +332,15 @@ class Materials:
             if stored.attempts >= _MAX_ATTEMPTS:
                 raise Failed("interrupted")
             stored.attempts += 1
-            await whole(self._store.write_index, lesson.id, stored)
+            async with lesson.lock:
+                if not lesson.has(stored):
+                    return
+                await whole(self._store.write_index, lesson.id, stored)
             await self._made(lesson, stored)
+        except asyncio.CancelledError:
+            async with lesson.lock:
+                await self._forget(lesson, stored)
+            raise
         except Failed as failed:
             problem = failed.problem
         except OSError as error:
@@ -335,6 +355,14 @@ class Materials:
             await self._publish(lesson, stored, change)
 
         maker = Maker(self._store, self._options, self._slots, self._command, lesson.id, stored, publish)
+        try:
+            await self._have_made(maker, stored)
+        finally:
+            if not lesson.has(stored):
+                # What nobody was told of yet goes too.
+                stored.files.update(maker.untold)
+
+    async def _have_made(self, maker: Maker, stored: Stored) -> None:
         async with contextlib.AsyncExitStack() as held:
             if stored.reader == "media":
                 await self._media_slots.take()
@@ -351,6 +379,8 @@ class Materials:
         """Take over what has been made so far: on the disk first, then told."""
         if change.manifest is not None or change.files:
             async with lesson.lock:
+                if not lesson.has(stored):
+                    raise asyncio.CancelledError
                 await self._check_disk(0)
                 stored.files.update(change.files)
                 if change.manifest is not None:
@@ -372,6 +402,9 @@ class Materials:
         """The making has ended: the upload goes, and so does what was made when it failed."""
         id = stored.material.id
         async with lesson.lock:
+            if not lesson.has(stored):
+                await self._forget(lesson, stored)
+                return
             stored.source_bytes, stored.attempts = 0, 0
             if problem:
                 gone, stored.files = stored.files, {}
@@ -390,6 +423,13 @@ class Materials:
                 # Told all the same; after a restart it is made again, or fails again.
                 log.warning("a material's end was not written: %s", type(error).__name__)
         self._on_change(lesson.id, stored.material)
+
+    async def _forget(self, lesson: _Lesson, stored: Stored) -> None:
+        """The making has ended after the material was deleted: what it has written since goes. The lock is held."""
+        if not lesson.left and not lesson.has(stored):
+            with contextlib.suppress(OSError):
+                alone = lesson.alone(stored.files, stored.material.id)
+                await whole(self._store.remove, lesson.id, stored.material.id, alone)
 
     # Going
 
@@ -420,6 +460,7 @@ class Materials:
             return
         await tasks.end(lesson.tasks.values(), END_S)
         async with lesson.lock:
+            lesson.left = True
             lesson.stored.clear()
             await whole(self._store.delete, lesson_id)
 

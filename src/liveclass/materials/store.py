@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -94,6 +95,14 @@ class Store:
         path = folder / secrets.token_hex(16)
         path.touch(_FILE_MODE, exist_ok=False)
         return path
+
+    def forget_uploads(self, idle_s: float) -> None:
+        """Remove uploads to which nothing has come for so long: whoever took them in is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            for path in (self.root / _UPLOADS).iterdir():
+                with contextlib.suppress(FileNotFoundError):
+                    if abs(time.time() - path.stat().st_mtime) >= idle_s:
+                        path.unlink()
 
     @staticmethod
     def look(path: Path) -> tuple[bytes, bytes]:

@@ -71,7 +71,7 @@ class Supervisor:
         sockets: of the pages' port; given to each.
         keep: further descriptors that each worker holds for as long as it runs, such as the data folder's lock.
         gone: told the worker that has died, once its process is no more and before another takes its place.
-        drain_s: within which a worker ends after SIGTERM.
+        drain_s: within which a worker ends after SIGTERM by its own account, draining and all.
     """
 
     def __init__(

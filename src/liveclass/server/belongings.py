@@ -9,6 +9,7 @@ import structlog
 
 from liveclass.archive.service import Archive
 from liveclass.errors import LiveclassError
+from liveclass.server.deletions import Deletions
 from liveclass.server.held import Held
 from liveclass.server.keeper import Keeper
 from liveclass.server.logbook import Logbook
@@ -25,6 +26,7 @@ class Belongings:
         keeper: writes the snapshots.
         materials: None where lessons have none.
         archive: None where nothing is kept beside the data folder.
+        deletions: remembers what was deleted; None where nobody sweeps.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Belongings:
         recordings: RecordingsPort,
         materials: MaterialsPort | None,
         archive: Archive | None,
+        deletions: Deletions | None = None,
     ) -> None:
         self._snapshots = snapshots
         self._keeper = keeper
@@ -42,6 +45,7 @@ class Belongings:
         self.recordings = recordings
         self.materials = materials
         self._archive = archive
+        self._deletions = deletions
 
     async def take_over(self, lesson_id: str, fence: int) -> None:
         """All of it is this node's from now on, as it was left, whatever a former owner still does.
@@ -86,7 +90,13 @@ class Belongings:
             self._archive.release(lesson_id)
 
     async def delete(self, held: Held) -> None:
-        """Every byte of it."""
+        """Every byte of it, also what somebody who cannot be stopped writes of it later."""
+        if self._deletions is not None:
+            # First: a deletion that the end of this process breaks off is ended after the next start.
+            await asyncio.to_thread(self._deletions.mark, held.id)
+        if self._archive is not None:
+            # It may be bringing files back.
+            await self._archive.leave(held.id)
         await self.recordings.delete(held.id)
         if self.materials is not None:
             await self.materials.delete_lesson(held.id)

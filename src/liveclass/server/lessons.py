@@ -32,13 +32,10 @@ from liveclass.lesson.events import LessonBegan, LessonOver, PartBegan
 from liveclass.lesson.members import Member
 from liveclass.lesson.messages import (
     ErrorMessage,
-    JumpNow,
     LessonOrder,
     LessonState,
     LinkState,
-    MediaClosed,
     Ping,
-    Pong,
     RecordingInfo,
     Role,
     Slot,
@@ -52,13 +49,14 @@ from liveclass.relay.source import SourceKind
 from liveclass.server.belongings import Belongings
 from liveclass.server.boards import Boards
 from liveclass.server.connection import POLICY, REPLACED, RESTARTING, Connection
+from liveclass.server.deletions import Deletions
 from liveclass.server.held import Held, Page, SessionRecord, as_ms, encode, info_of
 from liveclass.server.keeper import Keeper
 from liveclass.server.logbook import Logbook
 from liveclass.server.ports import CataloguePort, LessonRow, LinkRole, MaterialsPort, RecordingsPort, RecordingStatus
 from liveclass.server.snapshots import Snapshots
 from liveclass.server.tenancy import Alone, Tenancy, check_mine, check_writes
-from liveclass.server.welcome import IceServers, Welcomes
+from liveclass.server.welcome import UNTOLD, IceServers, Welcomes
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +72,6 @@ IDLE_S = 60.0
 
 BOARD_MESSAGES = (*get_args(orders.BoardOrder), *get_args(orders.Passing))
 """What is about the blackboard, not about floor and media."""
-
-UNTOLD = (JumpNow, MediaClosed, Pong)
-"""Messages that no `Welcome` makes up for: they follow it."""
 
 
 class Lessons:
@@ -146,10 +141,13 @@ class Lessons:
         recordings: RecordingsPort,
         materials: MaterialsPort | None = None,
         archive: Archive | None = None,
+        deletions: Deletions | None = None,
     ) -> None:
         """Give the parts that need this object for their own making; without `materials` lessons have none."""
         self._media = media
-        self._belongings = Belongings(self._snapshots, self._keeper, self._logbook, recordings, materials, archive)
+        self._belongings = Belongings(
+            self._snapshots, self._keeper, self._logbook, recordings, materials, archive, deletions
+        )
 
     @property
     def media(self) -> MediaPlane:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from liveclass.config import Settings
 from liveclass.errors import PeerError
-from liveclass.lesson.messages import IceServer, Role, Welcome
+from liveclass.lesson.messages import IceServer, JumpNow, MediaClosed, Pong, Role, Welcome
 from liveclass.server.auth import Signer
 from liveclass.server.held import Held, encode
 
@@ -16,6 +16,9 @@ IceServers = Callable[[str], Sequence[IceServer]]
 
 FRESH_TOKEN_S = 12 * 3600
 """A page that stays connected gets a new `Welcome` this often, well before its media token expires."""
+
+UNTOLD = (JumpNow, MediaClosed, Pong)
+"""Messages that no `Welcome` makes up for: they follow it."""
 
 
 class Welcomes:
