@@ -233,10 +233,8 @@ class Publisher:
         for old in before:
             if self.tracks.get(old.ssrc) is old:
                 self._end_track(old.ssrc, now)
-                left = self.sources.get(old.info.kind)
-                if left is not None and old.info.kind != line.kind and not left.tracks:
-                    # Its only stream is another m-line's now: nothing will come of it.
-                    self._end_source(old.info.kind, now)
+                if old.info.kind != line.kind:
+                    self._without(old, now)
         if source is None:
             source = self.sources[line.kind] = self._make_source(line.kind, codec, now)
         track = Track(
@@ -254,6 +252,16 @@ class Publisher:
         # Before its first packet, so that not even that one is missed.
         self._on_layer(source, now)
         track.receive(plain, view, view.seq, now, repaired=False, begin=view.payload_offset)
+
+    def _without(self, gone: Track, now: float) -> None:
+        """A stream of a source is another m-line's now: its receivers go on with another layer, or it is over."""
+        source = self.sources.get(gone.info.kind)
+        if source is None:
+            return
+        if source.tracks:
+            self._on_layer(source, now)
+        else:
+            self._end_source(gone.info.kind, now)
 
     def _may_replace(self, before: Sequence[Track], view: PacketView, now: float) -> bool:
         """Whether the stream of this packet may begin in the place of those."""
