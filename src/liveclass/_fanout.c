@@ -622,8 +622,9 @@ PyMODINIT_FUNC PyInit__fanout(void) {
     name_next = PyUnicode_InternFromString("next");
     name_runs = PyUnicode_InternFromString("runs");
     name_append = PyUnicode_InternFromString("append");
-    if (protector_type == NULL || table_type == NULL || ring == NULL || name_next == NULL || name_runs == NULL || name_append == NULL ||
-        !add_receiving(module) || PyModule_AddObjectRef(module, "Protector", (PyObject *)protector_type) < 0 ||
+    if (protector_type == NULL || table_type == NULL || ring == NULL || name_next == NULL || name_runs == NULL ||
+        name_append == NULL || !add_receiving(module) ||
+        PyModule_AddObjectRef(module, "Protector", (PyObject *)protector_type) < 0 ||
         PyModule_AddObjectRef(module, "Table", (PyObject *)table_type) < 0 ||
         PyModule_AddObjectRef(module, "Ring", ring) < 0 ||
         PyModule_AddStringConstant(module, "LIBCRYPTO", OpenSSL_version(OPENSSL_VERSION)) < 0)

@@ -166,6 +166,9 @@ async def test_a_deleted_lesson_leaves_no_replay(server: LiveServer, lesson: Les
     folders = [path for path in server.data_dir.rglob("*") if lesson.id in path.name]
     assert folders
     await server.api("DELETE", f"/api/lessons/{lesson.id}")
-    assert [path for path in server.data_dir.rglob("*") if lesson.id in path.name] == []
+    left = [path for path in server.data_dir.rglob("*") if lesson.id in path.name]
+    # That it was deleted, so that nothing of it can come back, and nothing else.
+    assert [path.parent.name for path in left] == ["deleted"]
+    assert left[0].stat().st_size == 0
     with pytest.raises(Exception, match=r"40[34]|Not Found|Forbidden"):
         await asyncio.to_thread(programme.watch, url, 6)
