@@ -76,14 +76,14 @@ def compare(raw: dict[str, Any], effort: Effort, path: Path) -> None:
     raw["remarks"] = list(lacking.values())
     if not native.built():
         raw["remarks"].append("The native fan-out was not built here (script/build-fanout): both columns are Python's.")
-    whole = place.can_part()
-    if whole:
-        raw["remarks"].append(f"The receivers' half was not kept apart: {whole}.")
+    together = place.can_part()
+    if together:
+        raw["remarks"].append(f"The receivers' half was not kept apart: {together}.")
     if why := floor.unavailable():
         raw["remarks"].append(why)
     for _ in range(effort.repeat):
         for scenario in SCENARIOS:
-            if scenario.adapter in lacking or (scenario.apart and whole):
+            if scenario.adapter in lacking or (scenario.apart and together):
                 continue
             record = one(scenario, effort)
             raw["runs"].append(record)
@@ -91,7 +91,7 @@ def compare(raw: dict[str, Any], effort: Effort, path: Path) -> None:
             said = record.get("error") or f"{record['us_per_packet']} us, p99 {record['latency_p99_ms']} ms"
             print(f"{scenario}: {said}", file=sys.stderr, flush=True)
         for n, apart in FLOORS if not floor.unavailable() else ():
-            if not (apart and whole):
+            if not (apart and together):
                 raw["runs"].append(_floor(n, apart=apart))
                 path.write_text(json.dumps(raw, indent=1))
 
