@@ -4,6 +4,7 @@ Knows the kernel's switches for that; refuses to know what is measured.
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import NoReturn
@@ -22,6 +23,8 @@ def can_part() -> str:
     """Why server and receivers cannot be kept apart here; empty where they can."""
     if (os.cpu_count() or 1) < 2:
         return "one core cannot be parted"
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        return "unshare and ip are needed"
     return "" if os.geteuid() == 0 else "only root may make a network namespace"
 
 

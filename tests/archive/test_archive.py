@@ -293,14 +293,20 @@ async def test_nothing_of_a_deleted_lesson_is_left_anywhere(tmp_path: Path, fold
         await depot.archive.close()
 
 
-async def test_what_a_new_owner_needs_comes_back_though_it_keeps_the_lesson_at_once(
-    tmp_path: Path, store: Faulty
-) -> None:
+async def handed_over(tmp_path: Path, store: Faulty) -> tuple[Depot, Depot]:
+    """A machine that has put a lesson into the store and let go of it, and another one."""
     one, two = (Depot(tmp_path / name, store, alone=False) for name in ("one", "two"))
     one.teach()
     one.archive.keep(LESSON, 1)
     await one.archive.flush()
     one.archive.release(LESSON)
+    return one, two
+
+
+async def test_what_a_new_owner_needs_comes_back_though_it_keeps_the_lesson_at_once(
+    tmp_path: Path, store: Faulty
+) -> None:
+    one, two = await handed_over(tmp_path, store)
     await two.archive.fetch(LESSON, 2)
     two.archive.keep(LESSON, 2)
     closed = {name for name in one.files() if not name.endswith((".part", ".m3u8"))}
@@ -312,11 +318,7 @@ async def test_what_a_new_owner_needs_comes_back_though_it_keeps_the_lesson_at_o
 async def test_a_lesson_that_is_about_to_be_deleted_is_neither_put_nor_brought_back(
     tmp_path: Path, store: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = (Depot(tmp_path / name, store, alone=False) for name in ("one", "two"))
-    one.teach()
-    one.archive.keep(LESSON, 1)
-    await one.archive.flush()
-    one.archive.release(LESSON)
+    one, two = await handed_over(tmp_path, store)
     asked, answer = asyncio.Event(), asyncio.Event()
     real = Faulty.get
 
